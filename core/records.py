@@ -1,0 +1,126 @@
+"""Plain results: what one room of the house hands to the next.
+
+`row` is an example's position in its dataset, 0-based and dense over the loaded examples:
+it is the index into every array of a scoring run. `line` is where the row stood in its
+file, 1-based.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Message = dict[str, Any]
+"""One turn in OpenAI's shape: `role`, `content`, and where they came `name`, `tool_calls`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One loaded row: a conversation and the row it came from.
+
+    `example_id` is a hash of the row's content, with a counter for exact repeats.
+    `original` is the row as JSON text, keys and order as they came.
+    """
+
+    example_id: str
+    row: int
+    file: str
+    line: int
+    messages: list[Message]
+    original: str
+    tools: list[Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """One row that could not be loaded, kept whole with the reason."""
+
+    file: str
+    line: int
+    byte_offset: int | None
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """`rows_read = rows_loaded + rows_quarantined`, always."""
+
+    dataset: str
+    format: str
+    rows_read: int
+    rows_loaded: int
+    rows_quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreReport:
+    """A finished scoring run. `tokens` counts the response tokens scored by one pass."""
+
+    run: str
+    scored: int
+    unscorable: int
+    tokens: int
+    seconds: float
+    tokens_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One line of the ledger. Gains are in nats; `None` where the criterion has no gain."""
+
+    rank: int
+    row: int
+    gain: float | None
+    gain_alone: float | None
+    cumulative: float | None
+    response_tokens: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionReport:
+    """`log_det` is `log det V_S − log det λI` in nats; `random_log_det` the lowest and
+    highest of the random subsets of as many tokens."""
+
+    selection: str
+    examples: int
+    tokens: int
+    log_det: float
+    random_log_det: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """A written file and the manifest beside it."""
+
+    file: str
+    manifest: str
+    examples: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What the model is shown for one example. `response_mask[t]` is 1 where token t is scored."""
+
+    text: str
+    input_ids: list[int]
+    response_mask: list[int]
+    truncated: bool
+    unscorable_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """Where a job stands, as its worker last wrote it. Times in seconds since the epoch."""
+
+    state: str
+    phase: str = ""
+    done: int = 0
+    total: int = 0
+    unit: str = ""
+    rate: float = 0.0
+    seconds_left: float | None = None
+    started: float = 0.0
+    updated: float = 0.0
+    error: str | None = None
+    result: dict[str, Any] = field(default_factory=dict)

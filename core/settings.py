@@ -1,0 +1,168 @@
+"""Every option once: its type, default, bounds and help.
+
+The form in a page, the command line's `--set`, the README's table and the manifest all read
+these declarations.
+"""
+
+import re
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.errors import BadInput
+
+EMBEDDED_MODEL = "embedded"
+IngestFormat = Literal["auto", "alpaca", "sharegpt", "messages", "prompt-completion", "text"]
+ExportFormat = Literal["original", "messages"]
+
+
+class Settings(BaseModel):
+    """Frozen, closed, and refused with one readable line."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def checked(cls, **values: Any) -> Self:
+        """Build from untrusted values. Raises BadInput naming the option, the value and the bound."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"]) or cls.__name__
+            if first["type"] == "extra_forbidden":
+                known = ", ".join(sorted(cls.model_fields))
+                raise BadInput(f"There is no option {name!r} here; the options are: {known}.") from None
+            raise BadInput(
+                f"Option {name!r} was given as {first['input']!r}: {first['msg'].lower()}."
+            ) from None
+
+
+class IngestSettings(Settings):
+    """How a source is read."""
+
+    format: IngestFormat = Field("auto", description="Shape of the rows; auto finds it from a sample.")
+    mapping: dict[str, str] = Field(
+        default_factory=dict,
+        description="Field of the shape → column of the file, such as prompt → question.",
+    )
+    split: str | None = Field(None, description="Split of a datasets folder or hub id; train if not given.")
+    limit: int | None = Field(None, ge=1, description="Read at most this many rows.")
+
+
+class ScoringSettings(Settings):
+    """One forward pass over a dataset."""
+
+    model: str = Field(
+        EMBEDDED_MODEL,
+        min_length=1,
+        description="A local folder, a hub id, or 'embedded' for SmolLM2-135M-Instruct.",
+    )
+    revision: str | None = Field(None, description="Branch, tag or commit of a hub model.")
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
+        "auto", description="Precision of the weights; auto is bfloat16. Logits are always float32."
+    )
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto takes a GPU if there is one.")
+    template: Literal["auto", "chat", "plain"] = Field(
+        "auto",
+        description="chat is the tokenizer's own template, plain is role names and line breaks; "
+        "auto takes chat where the tokenizer has one.",
+    )
+    max_length: int = Field(2048, ge=8, le=1_048_576, description="Tokens of an example that the model is shown.")
+    factor_energy: float = Field(
+        0.99, gt=0, le=1, description="Share of an example's feature trace that its factor keeps; 1 keeps every token."
+    )
+    uncertainty_weight: bool = Field(
+        False, description="Scale each feature by √(1 − Σp²), so decided tokens count less."
+    )
+    batch_tokens: int = Field(4096, ge=64, description="Padded tokens in one batch.")
+    logits_megabytes: int = Field(32, ge=1, description="Most memory that float32 logits take at a time.")
+    shard_rows: int = Field(64, ge=1, description="Rows in one shard, the unit of resuming.")
+
+
+class CalibrationSettings(Settings):
+    """The warm-up fine-tune that InstructDiff compares with (defaults: general instructions)."""
+
+    share: float = Field(0.1, gt=0, le=1, description="Random share of the scorable examples to warm up on.")
+    method: Literal["full", "lora"] = Field("full", description="Train all weights (the paper) or a LoRA adapter.")
+    epochs: float = Field(3.0, gt=0, le=100, description="Passes over the warm-up share.")
+    learning_rate: float = Field(
+        2e-5, gt=0, le=1, description="Peak of the cosine schedule. Paper: 5e-5 maths, 2e-5 general, 1e-5 code."
+    )
+    batch_examples: int = Field(8, ge=1, description="Examples in one optimiser step.")
+    seed: int = Field(0, ge=0, description="Seed of the warm-up share and of the training.")
+
+
+class RunSettings(Settings):
+    """What a scoring run computes; its hash with the dataset's content is the run's identity."""
+
+    scoring: ScoringSettings = Field(default_factory=ScoringSettings)
+    calibration: CalibrationSettings | None = Field(default_factory=CalibrationSettings)
+    calibrated_model: str | None = Field(None, description="An already fine-tuned model, instead of calibrating.")
+
+
+class FisherSettings(Settings):
+    """FisherSFT's log-det greedy."""
+
+    search: Literal["lazy", "naive"] = Field("lazy", description="lazy picks what naive picks, sooner.")
+    ridge: float = Field(
+        1.0, gt=0, description="λ of V = λI + Σ FᵀF; features have root-mean-square norm 1 over the pool."
+    )
+
+
+class InstructDiffSettings(Settings):
+    """InstructDiff's filter and order, as the paper states them."""
+
+    gamma: float = Field(
+        0.1, ge=0, lt=0.5, description="Share cut from each end of ΔNLL before the lowest ΔH are kept."
+    )
+
+
+class RandomSettings(Settings):
+    """A uniform random order; the seed is the selection's own."""
+
+
+class ProjectionSettings(Settings):
+    """UMAP of the mean response features."""
+
+    neighbors: int = Field(15, ge=2, le=200, description="Neighbours that UMAP keeps together.")
+    min_dist: float = Field(0.1, ge=0, le=1, description="How tightly UMAP packs points.")
+    seed: int = Field(0, ge=0, description="Fixed, so the same run always has the same map.")
+
+
+class Budget(Settings):
+    """How much to select: a number of examples, a percentage of them, or response tokens."""
+
+    kind: Literal["examples", "percent", "tokens"]
+    amount: float = Field(gt=0)
+
+    @classmethod
+    def parse(cls, text: str) -> "Budget":
+        """Read `500`, `10%` or `20000tok`. Raises BadInput for anything else and for 0."""
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%|tok|tokens)?\s*", text)
+        if not match:
+            raise BadInput(f"Budget {text!r} is not one of 500, 10% or 20000tok.")
+        unit: dict[str | None, Literal["examples", "percent", "tokens"]]
+        unit = {None: "examples", "%": "percent", "tok": "tokens", "tokens": "tokens"}
+        kind, amount = unit[match[2]], float(match[1])
+        if amount == 0:
+            raise BadInput(f"Budget {text!r} selects nothing; give at least 1 example, token or a share above 0%.")
+        if kind == "percent" and amount > 100:
+            raise BadInput(f"Budget {text!r} is more than there is; 100% is everything.")
+        if kind != "percent" and amount != int(amount):
+            raise BadInput(f"Budget {text!r} is not a whole number of {kind}.")
+        return cls(kind=kind, amount=amount)
+
+    def __str__(self) -> str:
+        suffix = {"examples": "", "percent": "%", "tokens": "tok"}[self.kind]
+        return f"{self.amount:g}{suffix}" if self.kind == "percent" else f"{int(self.amount)}{suffix}"
+
+
+def parse_assignments(assignments: list[str]) -> dict[str, str]:
+    """Read the command line's `NAME=VALUE` pairs. Raises BadInput on one without `=`."""
+    pairs = {}
+    for text in assignments:
+        name, separator, value = text.partition("=")
+        if not separator or not name.strip():
+            raise BadInput(f"{text!r} is not NAME=VALUE.")
+        pairs[name.strip()] = value.strip()
+    return pairs
