@@ -32,9 +32,7 @@ class Settings(BaseModel):
             if first["type"] == "extra_forbidden":
                 known = ", ".join(sorted(cls.model_fields))
                 raise BadInput(f"There is no option {name!r} here; the options are: {known}.") from None
-            raise BadInput(
-                f"Option {name!r} was given as {first['input']!r}: {first['msg'].lower()}."
-            ) from None
+            raise BadInput(f"Option {name!r} was given as {first['input']!r}: {first['msg'].lower()}.") from None
 
 
 class IngestSettings(Settings):
@@ -61,7 +59,9 @@ class ScoringSettings(Settings):
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
         "auto", description="Precision of the weights; auto is bfloat16. Logits are always float32."
     )
-    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto takes a GPU if there is one.")
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto takes a GPU if there is one."
+    )
     template: Literal["auto", "chat", "plain"] = Field(
         "auto",
         description="chat is the tokenizer's own template, plain is role names and line breaks; "
