@@ -6,6 +6,7 @@ file, 1-based.
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 Message = dict[str, Any]
@@ -124,3 +125,71 @@ class JobProgress:
     updated: float = 0.0
     error: str | None = None
     result: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRow:
+    """What was loaded under one name."""
+
+    name: str
+    source: str
+    format: str
+    mapping: dict[str, str]
+    content_hash: str
+    rows_read: int
+    rows_loaded: int
+    rows_quarantined: int
+    created_at: datetime
+
+    @property
+    def report(self) -> IngestReport:
+        """The counts, as `ingest` reports them."""
+        return IngestReport(self.name, self.format, self.rows_read, self.rows_loaded, self.rows_quarantined)
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleRow:
+    """One example as a table shows it: its first turns and its last response, as text."""
+
+    row: int
+    example_id: str
+    line: int
+    prompt: str
+    response: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExamplePage:
+    """One page of a table and how many rows there are in all."""
+
+    rows: list[ExampleRow]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One dataset scored by one model with one set of settings."""
+
+    run: str
+    dataset: str
+    settings: dict[str, Any]
+    model_identity: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionRow:
+    """Criterion + budget + decisions → an ordered list. `envelope` has `tokens`, `low`, `high` lists."""
+
+    selection: str
+    run: str
+    dataset: str
+    criterion: str
+    budget: str
+    seed: int
+    settings: dict[str, Any]
+    examples: int
+    tokens: int
+    log_det: float
+    envelope: dict[str, list[float]]
+    created_at: datetime | None = None

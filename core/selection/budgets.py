@@ -66,12 +66,12 @@ def cut_order(order: np.ndarray, response_tokens: np.ndarray, allowance: Allowan
     if allowance.examples is not None:
         if allowance.examples > len(order):
             raise BadInput(
-                f"Criterion {what} leaves {len(order):,} examples to choose from; {allowance.examples:,} were asked for."
+                f"Criterion {what} leaves {len(order):,} examples to choose from, fewer than {allowance.examples:,}."
             )
         return order[: allowance.examples]
     assert allowance.tokens is not None
     cumulative = np.cumsum(response_tokens[order])
     total = int(cumulative[-1]) if len(order) else 0
     if total < allowance.tokens:
-        raise BadInput(f"Criterion {what} leaves {total:,} tokens to choose from; {allowance.tokens:,} were asked for.")
+        raise BadInput(f"Criterion {what} leaves {total:,} tokens to choose from, fewer than {allowance.tokens:,}.")
     return order[: int(np.searchsorted(cumulative, allowance.tokens, side="right"))]

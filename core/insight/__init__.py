@@ -1,0 +1,1 @@
+"""Insight: where a selection lies, and why an example is in it or not."""

@@ -1,0 +1,8 @@
+"""The store: one DuckDB file, opened by one process, with one method per question."""
+
+from core.store.database import Database
+from core.store.datasets import Datasets
+from core.store.runs import Runs
+from core.store.selections import Selections
+
+__all__ = ["Database", "Datasets", "Runs", "Selections"]

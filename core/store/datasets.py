@@ -1,0 +1,192 @@
+"""Which datasets are there, and what is in them?"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from core.errors import BadInput
+from core.records import DatasetRow, Example, ExamplePage, ExampleRow, IngestReport, Quarantined
+from core.store.database import Database
+
+EXAMPLE_SCHEMA = pa.schema(
+    [
+        ("dataset", pa.string()),
+        ("row_number", pa.int64()),
+        ("example_id", pa.string()),
+        ("file", pa.string()),
+        ("line", pa.int64()),
+        ("prompt", pa.string()),
+        ("response", pa.string()),
+        ("messages", pa.string()),
+        ("tools", pa.string()),
+        ("original", pa.string()),
+    ]
+)
+EXAMPLE_COLUMNS = "row_number, example_id, file, line, messages, original, tools"
+
+
+class Datasets:
+    """The datasets of a workspace."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def loading(self, name: str) -> Iterator["Loading"]:
+        """One transaction for a whole dataset: it appears complete or not at all."""
+        with self._database.writing() as cursor:
+            yield Loading(cursor, name)
+
+    def all(self) -> list[DatasetRow]:
+        """Every dataset, the newest first."""
+        with self._database.reading() as cursor:
+            rows = cursor.execute("SELECT * FROM datasets ORDER BY created_at DESC, name").fetchall()
+        return [_dataset(row) for row in rows]
+
+    def get(self, name: str) -> DatasetRow:
+        """Raises BadInput naming the datasets there are."""
+        with self._database.reading() as cursor:
+            rows = cursor.execute("SELECT * FROM datasets WHERE name = ?", [name]).fetchall()
+        if not rows:
+            known = ", ".join(dataset.name for dataset in self.all()) or "none yet"
+            raise BadInput(f"There is no dataset {name!r}; loaded are: {known}.")
+        return _dataset(rows[0])
+
+    def examples(self, name: str, rows: Sequence[int]) -> list[Example]:
+        """The examples at these row numbers, in the order asked for."""
+        with self._database.reading() as cursor:
+            found = cursor.execute(
+                f"SELECT {EXAMPLE_COLUMNS} FROM examples WHERE dataset = ? AND row_number IN "  # noqa: S608
+                "(SELECT unnest(?::BIGINT[]))",
+                [name, list(rows)],
+            ).fetchall()
+        by_row = {row[0]: _example(row) for row in found}
+        missing = [row for row in rows if row not in by_row]
+        if missing:
+            raise BadInput(f"Dataset {name!r} has no row {missing[0]:,}.")
+        return [by_row[row] for row in rows]
+
+    def blocks(self, name: str, block_rows: int) -> Iterator[list[Example]]:
+        """All examples in row order, a block at a time."""
+        total = self.get(name).rows_loaded
+        for start in range(0, total, block_rows):
+            yield self.examples(name, range(start, min(start + block_rows, total)))
+
+    def example_ids(self, name: str) -> list[str]:
+        """All example ids in row order."""
+        with self._database.reading() as cursor:
+            rows = cursor.execute(
+                "SELECT example_id FROM examples WHERE dataset = ? ORDER BY row_number", [name]
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def page(self, name: str, offset: int, limit: int, search: str = "") -> ExamplePage:
+        """A page of examples whose prompt or response contains `search`, in row order."""
+        condition = (
+            "dataset = ? AND (? = '' OR contains(lower(prompt), lower(?)) OR contains(lower(response), lower(?)))"
+        )
+        values: list[Any] = [name, search, search, search]
+        with self._database.reading() as cursor:
+            total = cursor.execute(f"SELECT count(*) FROM examples WHERE {condition}", values).fetchall()[0][0]  # noqa: S608
+            found = cursor.execute(
+                f"SELECT row_number FROM examples WHERE {condition} ORDER BY row_number LIMIT ? OFFSET ?",  # noqa: S608
+                [*values, limit, offset],
+            ).fetchall()
+        return ExamplePage(self.texts(name, [row[0] for row in found]), total)
+
+    def texts(self, name: str, rows: Sequence[int]) -> list[ExampleRow]:
+        """Prompt and response of these rows, in the order asked for."""
+        with self._database.reading() as cursor:
+            found = cursor.execute(
+                "SELECT row_number, example_id, line, prompt, response FROM examples "
+                "WHERE dataset = ? AND row_number IN (SELECT unnest(?::BIGINT[]))",
+                [name, list(rows)],
+            ).fetchall()
+        by_row = {row[0]: ExampleRow(*row) for row in found}
+        return [by_row[row] for row in rows if row in by_row]
+
+    def quarantine(self, name: str, offset: int, limit: int) -> list[Quarantined]:
+        """A page of the rows that could not be loaded, in file order."""
+        with self._database.reading() as cursor:
+            rows = cursor.execute(
+                "SELECT file, line, byte_offset, reason, raw FROM quarantine WHERE dataset = ? "
+                "ORDER BY file, line LIMIT ? OFFSET ?",
+                [name, limit, offset],
+            ).fetchall()
+        return [Quarantined(*row) for row in rows]
+
+    def quarantine_reasons(self, name: str) -> list[tuple[str, int]]:
+        """Reasons with their counts, the most frequent first."""
+        with self._database.reading() as cursor:
+            rows = cursor.execute(
+                "SELECT reason, count(*) FROM quarantine WHERE dataset = ? GROUP BY reason ORDER BY 2 DESC, 1", [name]
+            ).fetchall()
+        return [(row[0], row[1]) for row in rows]
+
+
+class Loading:
+    """An open transaction that fills one dataset."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, name: str) -> None:
+        self._cursor, self._name = cursor, name
+
+    def add(self, examples: Iterable[Example], quarantined: Iterable[Quarantined]) -> None:
+        """Insert a block of examples and of rows that could not be loaded."""
+        table = pa.Table.from_pylist([_columns(self._name, example) for example in examples], EXAMPLE_SCHEMA)
+        if table.num_rows:
+            self._cursor.register("incoming", table)
+            self._cursor.execute("INSERT INTO examples SELECT * FROM incoming")
+            self._cursor.unregister("incoming")
+        rows = [[self._name, q.file, q.line, q.byte_offset, q.reason, q.raw] for q in quarantined]
+        if rows:
+            self._cursor.executemany("INSERT INTO quarantine VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def finish(self, source: str, mapping: dict[str, str], content_hash: str, report: IngestReport) -> None:
+        """Enter the dataset itself; the transaction's end makes it visible."""
+        self._cursor.execute(
+            "INSERT INTO datasets (name, source, format, mapping, content_hash, rows_read, rows_loaded, "
+            "rows_quarantined) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                self._name,
+                source,
+                report.format,
+                json.dumps(mapping),
+                content_hash,
+                report.rows_read,
+                report.rows_loaded,
+                report.rows_quarantined,
+            ],
+        )
+
+
+def _columns(name: str, example: Example) -> dict[str, Any]:
+    turns = [f"{m.get('content') or ''}" for m in example.messages]
+    last = max((i for i, m in enumerate(example.messages) if m["role"] == "assistant"), default=len(turns))
+    return {
+        "dataset": name,
+        "row_number": example.row,
+        "example_id": example.example_id,
+        "file": example.file,
+        "line": example.line,
+        "prompt": "\n\n".join(turns[:last]),
+        "response": "\n\n".join(turns[last:]),
+        "messages": json.dumps(example.messages, ensure_ascii=False),
+        "tools": None if example.tools is None else json.dumps(example.tools, ensure_ascii=False),
+        "original": example.original,
+    }
+
+
+def _dataset(row: Sequence[Any]) -> DatasetRow:
+    name, source, shape, mapping, *rest = row
+    return DatasetRow(name, source, shape, json.loads(mapping), *rest)
+
+
+def _example(row: Sequence[Any]) -> Example:
+    row_number, example_id, file, line, messages, original, tools = row
+    return Example(
+        example_id, row_number, file, line, json.loads(messages), original, None if tools is None else json.loads(tools)
+    )

@@ -1,0 +1,64 @@
+"""What tables are there, and how does an older file get them?
+
+An append-only list of steps. Each is committed together with its own record, so a crash
+between two steps leaves a file that the next start completes. A step that has been released
+is never changed; a change is a new step.
+"""
+
+STEPS: tuple[tuple[str, str], ...] = (
+    (
+        "datasets, their examples, and the rows that could not be loaded",
+        """
+        CREATE TABLE datasets (
+            name VARCHAR PRIMARY KEY, source VARCHAR NOT NULL, format VARCHAR NOT NULL, mapping VARCHAR NOT NULL,
+            content_hash VARCHAR NOT NULL, rows_read BIGINT NOT NULL, rows_loaded BIGINT NOT NULL,
+            rows_quarantined BIGINT NOT NULL, created_at TIMESTAMPTZ NOT NULL DEFAULT now()
+        );
+        CREATE TABLE examples (
+            dataset VARCHAR NOT NULL, row_number BIGINT NOT NULL, example_id VARCHAR NOT NULL, file VARCHAR NOT NULL,
+            line BIGINT NOT NULL, prompt VARCHAR NOT NULL, response VARCHAR NOT NULL, messages VARCHAR NOT NULL,
+            tools VARCHAR, original VARCHAR NOT NULL, PRIMARY KEY (dataset, row_number)
+        );
+        CREATE TABLE quarantine (
+            dataset VARCHAR NOT NULL, file VARCHAR NOT NULL, line BIGINT NOT NULL, byte_offset BIGINT,
+            reason VARCHAR NOT NULL, raw VARCHAR NOT NULL
+        );
+        """,
+    ),
+    (
+        "scoring runs, and the scores taken in from their shards exactly once",
+        """
+        CREATE TABLE runs (
+            run VARCHAR PRIMARY KEY, dataset VARCHAR NOT NULL, settings VARCHAR NOT NULL,
+            model_identity VARCHAR NOT NULL, created_at TIMESTAMPTZ NOT NULL DEFAULT now()
+        );
+        CREATE TABLE shards (run VARCHAR NOT NULL, pass VARCHAR NOT NULL, shard VARCHAR NOT NULL,
+            PRIMARY KEY (run, pass, shard));
+        CREATE TABLE scores (
+            run VARCHAR NOT NULL, pass VARCHAR NOT NULL, row_number BIGINT NOT NULL, prompt_tokens INTEGER NOT NULL,
+            response_tokens INTEGER NOT NULL, nll DOUBLE, entropy DOUBLE, gini DOUBLE, truncated BOOLEAN NOT NULL,
+            unscorable_reason VARCHAR, PRIMARY KEY (run, pass, row_number)
+        );
+        CREATE TABLE map_points (
+            run VARCHAR NOT NULL, row_number BIGINT NOT NULL, x FLOAT NOT NULL, y FLOAT NOT NULL,
+            PRIMARY KEY (run, row_number)
+        );
+        """,
+    ),
+    (
+        "selections with their ledgers",
+        """
+        CREATE TABLE selections (
+            selection VARCHAR PRIMARY KEY, run VARCHAR NOT NULL, dataset VARCHAR NOT NULL, criterion VARCHAR NOT NULL,
+            budget VARCHAR NOT NULL, seed BIGINT NOT NULL, settings VARCHAR NOT NULL, examples BIGINT NOT NULL,
+            tokens BIGINT NOT NULL, log_det DOUBLE NOT NULL, envelope VARCHAR NOT NULL,
+            created_at TIMESTAMPTZ NOT NULL DEFAULT now()
+        );
+        CREATE TABLE picks (
+            selection VARCHAR NOT NULL, rank BIGINT NOT NULL, row_number BIGINT NOT NULL, gain DOUBLE,
+            gain_alone DOUBLE, cumulative DOUBLE, response_tokens INTEGER NOT NULL, reason VARCHAR NOT NULL,
+            PRIMARY KEY (selection, rank)
+        );
+        """,
+    ),
+)

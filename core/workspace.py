@@ -1,0 +1,130 @@
+"""Where does everything lie? The workspace's folders, and the input file that a run scores.
+
+curation.duckdb        datasets, scores, selections, decisions
+runs/<run>/            settings.json, input.parquet, shards, arrays, the calibrated model
+models/                models unpacked or made here
+exports/               files for trainers
+"""
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.records import Example
+
+INPUT_SCHEMA = pa.schema(
+    [("row", pa.int64()), ("example_id", pa.string()), ("messages", pa.string()), ("tools", pa.string())]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceFolder:
+    """The folders of a workspace."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB file, owned by one process."""
+        return self.path / "curation.duckdb"
+
+    @property
+    def models(self) -> Path:
+        """Models unpacked here."""
+        return self.path / "models"
+
+    @property
+    def exports(self) -> Path:
+        """Files for trainers."""
+        return self.path / "exports"
+
+    @property
+    def runs(self) -> Path:
+        """One folder a scoring run."""
+        return self.path / "runs"
+
+    def run(self, run: str) -> "RunFolder":
+        """The folder of one scoring run."""
+        return RunFolder(self.runs / run)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The files of a scoring run; its job's own files lie beside them."""
+
+    path: Path
+
+    @property
+    def settings(self) -> Path:
+        """Settings, dataset and model identity, as JSON."""
+        return self.path / "settings.json"
+
+    @property
+    def input(self) -> Path:
+        """The examples to score, as they were when the run was made."""
+        return self.path / "input.parquet"
+
+    @property
+    def base(self) -> Path:
+        """Shards of the base pass."""
+        return self.path / "base"
+
+    @property
+    def calibrated(self) -> Path:
+        """Shards of the calibrated pass."""
+        return self.path / "calibrated"
+
+    @property
+    def calibrated_model(self) -> Path:
+        """The model that calibration made."""
+        return self.path / "calibrated-model"
+
+    @property
+    def arrays(self) -> Path:
+        """The base pass's shards, joined."""
+        return self.path / "arrays"
+
+    @property
+    def map(self) -> Path:
+        """The job that draws the map."""
+        return self.path / "map"
+
+
+def write_input(path: Path, blocks: Iterable[Sequence[Example]]) -> None:
+    """Write the examples of a run, one row group a block, under a temporary name until complete."""
+    partial = path.with_name(f".{path.name}-{os.getpid()}")
+    with pq.ParquetWriter(partial, INPUT_SCHEMA, compression="zstd") as writer:
+        for block in blocks:
+            columns = [
+                {
+                    "row": example.row,
+                    "example_id": example.example_id,
+                    "messages": json.dumps(example.messages, ensure_ascii=False),
+                    "tools": None if example.tools is None else json.dumps(example.tools, ensure_ascii=False),
+                }
+                for example in block
+            ]
+            writer.write_table(pa.Table.from_pylist(columns, INPUT_SCHEMA))
+    partial.replace(path)
+
+
+def read_input(path: Path, rows: range) -> list[Example]:
+    """The examples of a range of rows; only the row groups that hold them are read."""
+    table = pq.read_table(path, filters=[("row", ">=", rows.start), ("row", "<", rows.stop)])
+    return [
+        Example(
+            example_id=columns["example_id"],
+            row=columns["row"],
+            file="",
+            line=0,
+            messages=json.loads(columns["messages"]),
+            original="",
+            tools=None if columns["tools"] is None else json.loads(columns["tools"]),
+        )
+        for columns in table.to_pylist()
+    ]
