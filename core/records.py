@@ -112,7 +112,10 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """Where a job stands, as its worker last wrote it. Times in seconds since the epoch."""
+    """Where a job stands, as its worker last wrote it. Times in seconds since the epoch.
+
+    `state` is new, starting, running, done, failed, cancelled or interrupted.
+    """
 
     state: str
     phase: str = ""
@@ -125,6 +128,16 @@ class JobProgress:
     updated: float = 0.0
     error: str | None = None
     result: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a worker is at it, or about to be."""
+        return self.state in {"starting", "running"}
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it stopped, in whatever way."""
+        return self.state in {"done", "failed", "cancelled", "interrupted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +192,8 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class SelectionRow:
-    """Criterion + budget + decisions → an ordered list. `envelope` has `tokens`, `low`, `high` lists."""
+    """Criterion + budget + decisions → an ordered list. `envelope` is
+    `selection.envelope.Envelope.bands()`."""
 
     selection: str
     run: str

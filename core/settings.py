@@ -58,7 +58,7 @@ class ScoringSettings(Settings):
     revision: str | None = Field(None, description="Branch, tag or commit of a hub model.")
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
         "auto",
-        description="Precision of the weights; auto is bfloat16 on a GPU and float32 on a CPU. Logits are always float32.",
+        description="Precision of the weights; auto is bfloat16 on a GPU, float32 on a CPU. Logits are always float32.",
     )
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto takes a GPU if there is one."

@@ -17,7 +17,7 @@ from core.jobs.progress import Progress
 from core.records import Example
 from core.scoring.arrays import join_shards, open_arrays
 from core.scoring.calibration import calibrate, draw_share
-from core.scoring.models import load_model
+from core.scoring.models import load_model, load_tokenizer
 from core.scoring.rendering import Renderer
 from core.scoring.scorer import score_shards
 from core.scoring.shards import list_shards, plan_shards, read_shard
@@ -95,7 +95,7 @@ def _calibrate(files: RunFolder, rows: InputRows, settings: RunSettings, models:
     shards = [read_shard(path, with_features=False) for path in list_shards(files.base)]
     scorable = np.concatenate([shard.rows[~np.isnan(shard.nll)] for shard in shards])
     drawn = draw_share([int(row) for row in scorable], settings.calibration)
-    renderer = Renderer(load_model(settings.scoring, models).tokenizer, settings.scoring)
+    renderer = Renderer(load_tokenizer(settings.scoring, models), settings.scoring)
     rendered = [renderer.render(e.messages, e.tools) for e in _read_each(rows, drawn)]
     progress.begin(f"Calibrating on {len(drawn):,} examples", 0, "steps")
     done = 0

@@ -18,7 +18,6 @@ from typing import Any
 from core.records import JobProgress
 
 STARTING_SECONDS = 20.0
-ENDED = {"done", "failed", "cancelled", "interrupted"}
 
 
 class JobFolder:
@@ -52,7 +51,7 @@ class JobFolder:
             progress = JobProgress(**json.loads((self.path / "progress.json").read_text()))
         except FileNotFoundError:
             progress = JobProgress("new")
-        if progress.state in {"starting", "running"} and not self.is_alive():
+        if progress.is_working and not self.is_alive():
             recently = time.time() - progress.updated < STARTING_SECONDS
             if not (progress.state == "starting" and recently):
                 latest = self._ended_meanwhile()
@@ -85,7 +84,7 @@ class JobFolder:
     def _ended_meanwhile(self) -> JobProgress | None:
         """The worker may have written its last word between our reading it and asking for the lock."""
         latest = JobProgress(**json.loads((self.path / "progress.json").read_text()))
-        return latest if latest.state in ENDED else None
+        return latest if latest.has_ended else None
 
 
 def write_atomically(path: Path, text: str) -> None:

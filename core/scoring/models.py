@@ -5,6 +5,8 @@ reads, and the head is applied to response positions only.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,19 +69,33 @@ def load_model(settings: ScoringSettings, models_folder: Path) -> LoadedModel:
 
     Raises BadInput when the name leads to no causal language model.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     device = choose_device(settings.device)
     dtype = choose_dtype(settings.dtype, device)
-    source = model_source(settings.model, models_folder)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=settings.revision)
+    tokenizer = load_tokenizer(settings, models_folder)
+    with _loading(settings.model):
+        source = model_source(settings.model, models_folder)
         model = AutoModelForCausalLM.from_pretrained(source, revision=settings.revision, dtype=dtype)
-    except (OSError, ValueError, KeyError) as error:
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BadInput(f"Model {settings.model!r} cannot be loaded: {first_line}") from None
     model.to(device).eval().requires_grad_(False)
     return LoadedModel(tokenizer, model, model.get_decoder(), read_head(model, device), device)
+
+
+def load_tokenizer(settings: ScoringSettings, models_folder: Path) -> Any:
+    """The tokenizer of the model that `settings` names. Raises BadInput when there is none."""
+    from transformers import AutoTokenizer
+
+    with _loading(settings.model):
+        return AutoTokenizer.from_pretrained(model_source(settings.model, models_folder), revision=settings.revision)
+
+
+@contextmanager
+def _loading(model: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BadInput(f"Model {model!r} cannot be loaded: {first_line}") from None
 
 
 def choose_device(name: str) -> torch.device:

@@ -16,22 +16,25 @@ GRID = 24
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """Information f(S) in nats at `tokens` [g] for `values` [subsets, g]: random subsets' curves."""
+    """Curves of random subsets over `tokens` [g].
+
+    `values` [subsets, g]: information f(S) in nats of the first so many tokens. `gains`
+    [subsets, g]: what one example brought on average since the grid point before.
+    """
 
     tokens: np.ndarray
     values: np.ndarray
+    gains: np.ndarray
 
-    @property
-    def low(self) -> np.ndarray:
-        """Lowest of the random subsets at each number of tokens, [g]."""
-        lowest: np.ndarray = self.values.min(axis=0)
-        return lowest
-
-    @property
-    def high(self) -> np.ndarray:
-        """Highest of the random subsets at each number of tokens, [g]."""
-        highest: np.ndarray = self.values.max(axis=0)
-        return highest
+    def bands(self) -> dict[str, list[float]]:
+        """Lowest and highest of the random subsets at each number of tokens, as lists."""
+        return {
+            "tokens": self.tokens.tolist(),
+            "low": self.values.min(axis=0).tolist(),
+            "high": self.values.max(axis=0).tolist(),
+            "gain_low": self.gains.min(axis=0).tolist(),
+            "gain_high": self.gains.max(axis=0).tolist(),
+        }
 
 
 def random_envelope(pool: Pool, tokens: int, ridge: float, seed: int, subsets: int = 20) -> Envelope:
@@ -42,20 +45,33 @@ def random_envelope(pool: Pool, tokens: int, ridge: float, seed: int, subsets: i
     """
     grid = np.linspace(tokens / GRID, tokens, GRID)
     generator = np.random.default_rng(seed)
-    values = [_curve(pool, generator.permutation(pool.rows), grid, ridge) for _ in range(subsets)]
-    return Envelope(grid, np.array(values))
+    curves = [_curve(pool, generator.permutation(pool.rows), grid, ridge) for _ in range(subsets)]
+    values, gains = (np.array(part) for part in zip(*curves, strict=True))
+    return Envelope(grid, values, gains)
 
 
-def _curve(pool: Pool, order: np.ndarray, grid: np.ndarray, ridge: float) -> np.ndarray:
+def _curve(pool: Pool, order: np.ndarray, grid: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray]:
     cumulative = np.cumsum(pool.response_tokens[order])
+    counts = np.maximum.accumulate([_nearest_count(cumulative, target) for target in grid])
     objective = LogDet(pool.factors, pool.offsets, ridge)
     values, taken = [], 0
-    for target in grid:
-        count = _nearest_count(cumulative, target)
+    for count in counts:
         objective.add_all(order[taken:count])
-        taken = max(taken, count)
+        taken = int(count)
         values.append(objective.value())
-    return np.array(values)
+    return np.array(values), _mean_gains(np.array(values), counts)
+
+
+def _mean_gains(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Gain of one example in each step of the grid; a step that adds none repeats the one before."""
+    gains = np.zeros(len(values))
+    before_value, before_count, gain = 0.0, 0, float(values[-1] / max(int(counts[-1]), 1))
+    for i, (value, count) in enumerate(zip(values, counts, strict=True)):
+        if count > before_count:
+            gain = (value - before_value) / (count - before_count)
+            before_value, before_count = value, int(count)
+        gains[i] = gain
+    return gains
 
 
 def _nearest_count(cumulative: np.ndarray, target: float) -> int:

@@ -115,6 +115,7 @@ class Runs:
             cursor.register("incoming", table)
             cursor.execute("INSERT INTO map_points SELECT ?, row_number, x, y FROM incoming", [run])
             cursor.unregister("incoming")
+            cursor.execute("INSERT OR IGNORE INTO shards VALUES (?, 'map', 'points.npz')", [run])
 
     def map_points(self, run: str) -> pa.Table:
         """Columns row_number, x, y in row order; empty when the run has no map yet."""

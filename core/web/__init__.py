@@ -1,0 +1,1 @@
+"""The web face: the frame around the pages, and what pages share."""

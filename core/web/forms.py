@@ -1,0 +1,68 @@
+"""A settings class becomes a form: label, help, bounds and default come from its declaration."""
+
+import types
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+import annotated_types
+import streamlit as st
+from pydantic.fields import FieldInfo
+
+from core.settings import Settings
+
+S = TypeVar("S", bound=Settings)
+
+
+def settings_form(settings: type[S], key: str, only: tuple[str, ...] | None = None) -> S:
+    """Draw a widget for every option, or for `only` these, and return the settings they make.
+
+    Raises BadInput for a value that the declaration refuses.
+    """
+    values = {
+        name: _widget(name, field, f"{key}.{name}")
+        for name, field in settings.model_fields.items()
+        if only is None or name in only
+    }
+    return settings.checked(**values)
+
+
+def _widget(name: str, field: FieldInfo, key: str) -> Any:
+    label, default = name.replace("_", " ").capitalize(), field.get_default(call_default_factory=True)
+    kind = _plain_type(field.annotation)
+    if get_origin(kind) is Literal:
+        options = list(get_args(kind))
+        return st.selectbox(label, options, index=options.index(default), help=field.description, key=key)
+    if kind is bool:
+        return st.checkbox(label, value=default, help=field.description, key=key)
+    if kind is str:
+        return st.text_input(label, value=default or "", help=field.description, key=key) or default
+    low, high = _bounds(field)
+    number = float if kind is float else int
+    return number(
+        st.number_input(
+            label,
+            min_value=None if low is None else number(low),
+            max_value=None if high is None else number(high),
+            value=number(default),
+            format=None if number is int else "%g",
+            step=1 if number is int else None,
+            help=field.description,
+            key=key,
+        )
+    )
+
+
+def _plain_type(annotation: Any) -> Any:
+    """`X | None` is asked for as X."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        return next(part for part in get_args(annotation) if part is not type(None))
+    return annotation
+
+
+def _bounds(field: FieldInfo) -> tuple[float | None, float | None]:
+    low = high = None
+    for rule in field.metadata:
+        if isinstance(rule, annotated_types.Ge | annotated_types.Gt):
+            low = getattr(rule, "ge", getattr(rule, "gt", None))
+        if isinstance(rule, annotated_types.Le | annotated_types.Lt):
+            high = getattr(rule, "le", getattr(rule, "lt", None))
+    return low, high

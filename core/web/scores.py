@@ -1,0 +1,80 @@
+"""A run's scores and a selection's picks, read once and shared by all sessions.
+
+Both never change once a run is done, so they are cached by name.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.records import Pick
+from core.web.session import open_bench
+
+SCORES = {
+    "nll": ("NLL", "nats", "Mean negative log-likelihood of the response tokens: how surprising the response is."),
+    "entropy": ("Entropy H", "nats", "Mean entropy of the model's next-token distribution: how undecided it is."),
+    "delta_nll": ("ΔNLL", "nats", "NLL after calibration − before: below 0, light tuning made the response likelier."),
+    "delta_entropy": ("ΔH", "nats", "Entropy before calibration − after: above 0, light tuning made the model surer."),
+    "ppl": ("Perplexity", "", "exp(NLL): the number of equally likely words that would surprise as much."),
+    "response_tokens": ("Response tokens", "tokens", "Tokens of the response that were scored."),
+}
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def read_scores(run: str, tokens_scored: int) -> pd.DataFrame:
+    """One row per example in row order; `tokens_scored` makes a growing run a new entry."""
+    del tokens_scored
+    frame: pd.DataFrame = open_bench().runs.scores(run).to_pandas()
+    return frame
+
+
+def scores_of(run: str) -> pd.DataFrame:
+    """The scores as they are now."""
+    return read_scores(run, open_bench().runs.counts(run)["tokens"])
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def read_picks(selection: str) -> list[Pick]:
+    """A selection's ledger."""
+    return open_bench().selections.picks(selection)
+
+
+@st.cache_data(show_spinner=False, max_entries=4)
+def read_map(run: str) -> Any:
+    """A run's map points, as arrays row, x, y."""
+    table = open_bench().runs.map_points(run)
+    return {name: table[name].to_numpy() for name in ("row_number", "x", "y")}
+
+
+def selected_mask(picks: list[Pick], count: int) -> np.ndarray:
+    """True at the rows that a selection holds, [count]."""
+    mask = np.zeros(count, dtype=bool)
+    mask[[pick.row for pick in picks]] = True
+    return mask
+
+
+def ledger_table(dataset: str, picks: list[Pick], scores: pd.DataFrame) -> pd.DataFrame:
+    """A page of the ledger with texts and scores, as a table shows it."""
+    rows = [pick.row for pick in picks]
+    texts = {text.row: text for text in open_bench().datasets.texts(dataset, rows)}
+    chosen = scores.iloc[rows]
+    return pd.DataFrame(
+        {
+            "#": [pick.rank for pick in picks],
+            "Row": rows,
+            "Prompt": [shorten(texts[row].prompt) for row in rows],
+            "Response": [shorten(texts[row].response) for row in rows],
+            "Gain": [pick.gain for pick in picks],
+            "NLL": chosen["nll"].to_numpy(),
+            "ΔH": chosen["delta_entropy"].to_numpy(),
+            "Tokens": [pick.response_tokens for pick in picks],
+        }
+    )
+
+
+def shorten(text: str, length: int = 240) -> str:
+    """The beginning of a text, on one line."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= length else flat[: length - 1] + "…"

@@ -1,0 +1,48 @@
+"""The job strip: what runs, how far it is, how long yet, and a button that stops it."""
+
+import streamlit as st
+
+from core.records import JobProgress
+from core.web.session import open_bench
+from core.web.theme import format_count, format_seconds, format_sig
+
+
+def describe_progress(progress: JobProgress) -> str:
+    """One line: counts, rate and time left, as far as they are known."""
+    if not progress.is_working:
+        return {"done": "Done", "new": "Not started"}.get(progress.state, progress.state.capitalize())
+    parts = []
+    if progress.total:
+        parts.append(f"{format_count(progress.done)} of {format_count(progress.total)} {progress.unit}")
+    if progress.rate:
+        parts.append(f"{format_sig(progress.rate)} a second")
+    if progress.seconds_left is not None:
+        parts.append(f"{format_seconds(progress.seconds_left)} left")
+    return " · ".join(parts) or "Working"
+
+
+def show_progress(progress: JobProgress) -> None:
+    """A bar with the phase above it and the figures below."""
+    share = min(progress.done / progress.total, 1.0) if progress.total else 0.0
+    st.progress(share, text=progress.phase or "Starting")
+    st.caption(describe_progress(progress))
+
+
+@st.fragment(run_every=1.0)
+def job_strip(run: str | None) -> None:
+    """Jobs of the chosen run in the sidebar; when one ends, the page is drawn again."""
+    if not run:
+        return
+    bench = open_bench()
+    jobs = {"scoring": bench.run_progress(run), "map": bench.map_progress(run)}
+    for name, progress in jobs.items():
+        if progress.is_working:
+            show_progress(progress)
+            if name == "scoring" and st.button("Cancel", key="strip.cancel", help="What is finished is kept."):
+                bench.cancel_run(run)
+    ended = {f"{run} {name}" for name, progress in jobs.items() if progress.has_ended}
+    if not ended <= st.session_state.setdefault("ended_jobs", ended):
+        st.session_state["ended_jobs"] = ended
+        bench.take_in()
+        st.rerun()
+    st.session_state["ended_jobs"] = ended

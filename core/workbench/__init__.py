@@ -1,0 +1,65 @@
+"""The use cases, called alike by the pages, the command line and Python.
+
+from core.workbench import Workbench
+
+with Workbench("workspace") as bench:
+    bench.ingest("data.jsonl", "mine")
+    run = bench.score("mine").run
+    selection = bench.select("mine", "fisher", "10%", run=run)
+    bench.export(selection.selection, "messages", "chosen.jsonl")
+"""
+
+import logging
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from core.jobs.launcher import Launcher, Supervisor
+from core.store import Database, Datasets, Runs, Selections
+from core.workbench.choosing import Choosing
+from core.workbench.loading import Loading
+from core.workbench.shipping import Shipping
+from core.workspace import WorkspaceFolder
+
+__all__ = ["Workbench", "default_workspace"]
+
+
+class Workbench(Loading, Choosing, Shipping):
+    """An open workspace. One process has it at a time; inside it, any thread may use it."""
+
+    def __init__(self, workspace: Path | str | None = None, *, supervise: bool = False) -> None:
+        """Open or create a workspace. Raises WorkspaceBusy when another process has it.
+
+        With `supervise`, a thread takes finished shards into the database as they come; the
+        app does this, a command does it while it waits.
+        """
+        self.folder = WorkspaceFolder(Path(workspace) if workspace else default_workspace())
+        self.database = Database(self.folder.database)
+        self.datasets, self.runs = Datasets(self.database), Runs(self.database)
+        self.selections = Selections(self.database)
+        self.launcher = Launcher()
+        self._supervisor = Supervisor(self.take_in, _log_error) if supervise else None
+
+    def close(self) -> None:
+        """Let go of the workspace. Running jobs go on; the next to open it takes in what they finish."""
+        if self._supervisor:
+            self._supervisor.stop()
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def default_workspace() -> Path:
+    """The folder named by GLEANER_WORKSPACE, or `workspace`."""
+    return Path(os.environ.get("GLEANER_WORKSPACE") or "workspace")
+
+
+def _log_error(error: Exception) -> None:
+    logging.getLogger("gleaner").error("taking in job results failed", exc_info=error)

@@ -1,0 +1,201 @@
+"""Score: start a run as a job, follow it, take in what it finishes, read what it found."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.errors import BadInput, JobFailed
+from core.jobs.folder import JobFolder, write_atomically
+from core.records import JobProgress, Rendered, RunRow, ScoreReport
+from core.scoring.arrays import RunArrays, open_arrays
+from core.scoring.identity import model_identity
+from core.scoring.shards import list_shards, read_shard
+from core.settings import ProjectionSettings, RunSettings, ScoringSettings
+from core.workbench.base import Bench, check_target
+from core.workbench.tables import write_table
+from core.workspace import write_input
+
+SCORE_COLUMNS = [
+    "example_id",
+    "row",
+    "prompt_tokens",
+    "response_tokens",
+    "nll",
+    "ppl",
+    "entropy",
+    "nll_calibrated",
+    "entropy_calibrated",
+    "delta_nll",
+    "delta_entropy",
+    "unscorable_reason",
+]
+
+
+class Scoring(Bench):
+    """Scoring runs and their jobs."""
+
+    def start_scoring(self, dataset: str, settings: RunSettings | None = None) -> str:
+        """Start a scoring run, or resume it, and return its name at once.
+
+        A run with the same identity is reused: its finished shards are not computed again.
+        Raises BadInput for an unknown dataset or model.
+        """
+        chosen = settings or RunSettings()
+        identity = model_identity(chosen.scoring.model, chosen.scoring.revision)
+        if chosen.calibrated_model:
+            identity += " → " + model_identity(chosen.calibrated_model, None)
+        content = self.datasets.get(dataset)
+        described = {
+            "dataset": dataset,
+            "content_hash": content.content_hash,
+            "model_identity": identity,
+            "settings": chosen.model_dump(mode="json"),
+        }
+        run = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
+        files = self.folder.run(run)
+        files.path.mkdir(parents=True, exist_ok=True)
+        if not files.input.exists():
+            write_input(files.input, self.datasets.blocks(dataset, chosen.scoring.shard_rows))
+        write_atomically(files.settings, json.dumps(described, indent=1))
+        arguments = {"run": run, "settings": described["settings"], "models": str(self.folder.models.resolve())}
+        JobFolder(files.path).create("core.tasks:score", arguments)
+        self.runs.add(run, dataset, json.dumps(described["settings"]), identity)
+        self.launcher.start(JobFolder(files.path))
+        return run
+
+    def score(
+        self,
+        dataset: str,
+        settings: RunSettings | None = None,
+        follow: Callable[[JobProgress], None] = lambda _: None,
+    ) -> ScoreReport:
+        """Score and wait. `follow` is called with the progress every second.
+
+        Raises JobFailed when the job ends without its result; what it finished is kept.
+        """
+        run = self.start_scoring(dataset, settings)
+        self._wait(JobFolder(self.folder.run(run).path), follow)
+        self.take_in()
+        return self.score_report(run)
+
+    def score_report(self, run: str) -> ScoreReport:
+        """The figures of a finished run."""
+        progress, counts = self.run_progress(run), self.runs.counts(run)
+        seconds = float(progress.result.get("seconds", 0.0))
+        return ScoreReport(
+            run,
+            counts["scored"],
+            counts["unscorable"],
+            counts["tokens"],
+            seconds,
+            counts["tokens"] / max(seconds, 1e-9),
+        )
+
+    def run_progress(self, run: str) -> JobProgress:
+        """Where a run's job stands."""
+        return JobFolder(self.folder.run(run).path).progress()
+
+    def cancel_run(self, run: str) -> None:
+        """Ask a run's job to stop after its batch. It can be resumed."""
+        JobFolder(self.folder.run(run).path).cancel()
+
+    def resume_run(self, run: str) -> None:
+        """Go on from the shards that exist."""
+        self.runs.get(run)
+        self.launcher.start(JobFolder(self.folder.run(run).path))
+
+    def finished_run(self, dataset: str, run: str | None = None) -> RunRow:
+        """The named run, or the dataset's newest finished one. Raises BadInput when there is none."""
+        self.datasets.get(dataset)
+        candidates = [self.runs.get(run)] if run else self.runs.of_dataset(dataset)
+        if run and candidates[0].dataset != dataset:
+            raise BadInput(f"Scoring run {run!r} is of dataset {candidates[0].dataset!r}, not of {dataset!r}.")
+        for candidate in candidates:
+            if self.run_progress(candidate.run).state == "done":
+                return candidate
+        raise BadInput(f"Dataset {dataset!r} has no finished scoring run; score it first.")
+
+    def take_in(self) -> None:
+        """Take every finished shard and map into the database, each exactly once."""
+        for path in sorted(self.folder.runs.glob("*/job.json")):
+            run = path.parent.name
+            files, taken = self.folder.run(run), self.runs.taken_shards(run)
+            for folder in (files.base, files.calibrated):
+                for shard in list_shards(folder):
+                    if (folder.name, shard.name) not in taken:
+                        self._take_shard(run, folder.name, shard)
+            self._take_map(run)
+        self.launcher.reap()
+
+    def start_map(self, run: str, settings: ProjectionSettings | None = None) -> None:
+        """Start drawing the map of a finished run."""
+        chosen = (settings or ProjectionSettings()).model_dump(mode="json")
+        job = JobFolder(self.folder.run(run).map)
+        job.create("core.tasks:project", {"settings": chosen})
+        self.launcher.start(job)
+
+    def map_progress(self, run: str) -> JobProgress:
+        """Where the map's job stands."""
+        return JobFolder(self.folder.run(run).map).progress()
+
+    def arrays(self, run: str) -> RunArrays:
+        """The run's factors and mean features, memory-mapped."""
+        return open_arrays(self.folder.run(run).arrays)
+
+    def scores(self, run: str, path: Path | str) -> Path:
+        """Write one line per example, Parquet or JSONL by suffix."""
+        target = check_target(path, ".parquet", ".jsonl")
+        self.runs.get(run)
+        return write_table(self.runs.scores(run).select(SCORE_COLUMNS), target)
+
+    def factors(self, run: str, path: Path | str) -> Path:
+        """Write `example_id` [N], `offsets` [N + 1] and `values` [Σ r_i, p] as .npz.
+
+        The values are in units of the pool's root-mean-square feature norm, as `select` uses
+        them: V_S = ridge · I + Σ values_iᵀ values_i.
+        """
+        target = check_target(path, ".npz")
+        arrays = self.arrays(self.runs.get(run).run)
+        ids = np.array(self.datasets.example_ids(self.runs.get(run).dataset))
+        np.savez(target, example_id=ids, offsets=arrays.offsets, values=arrays.factors)
+        return target
+
+    def render(self, dataset: str, row: int, settings: ScoringSettings | None = None) -> Rendered:
+        """What the model is shown for one row. Raises BadInput for an unknown dataset, row or model."""
+        from core.scoring.models import load_tokenizer
+        from core.scoring.rendering import Renderer
+
+        chosen = settings or ScoringSettings()
+        model_identity(chosen.model, chosen.revision)
+        (example,) = self.datasets.examples(self.datasets.get(dataset).name, [row])
+        return Renderer(load_tokenizer(chosen, self.folder.models), chosen).render(example.messages, example.tools)
+
+    def _take_shard(self, run: str, scoring_pass: str, path: Path) -> None:
+        shard = read_shard(path, with_features=False)
+        columns: dict[str, Any] = {
+            name: getattr(shard, name)
+            for name in ["rows", "prompt_tokens", "response_tokens", "nll", "entropy", "gini", "truncated", "reasons"]
+        }
+        self.runs.take_shard(run, scoring_pass, path.name, columns)
+
+    def _take_map(self, run: str) -> None:
+        points = self.folder.run(run).map / "points.npz"
+        if points.exists() and ("map", points.name) not in self.runs.taken_shards(run):
+            with np.load(points, allow_pickle=False) as stored:
+                self.runs.store_map(run, stored["rows"], stored["points"])
+
+    def _wait(self, job: JobFolder, follow: Callable[[JobProgress], None]) -> None:
+        while not (progress := job.progress()).has_ended:
+            follow(progress)
+            self.take_in()
+            time.sleep(0.5)
+        follow(progress)
+        if progress.state == "failed":
+            raise JobFailed(f"Scoring failed: {progress.error}")
+        if progress.state != "done":
+            raise JobFailed(f"Scoring was {progress.state}; the same command goes on from where it stopped.")

@@ -1,0 +1,68 @@
+"""Ship: a selection becomes the file that a trainer reads, with everything needed to account for it."""
+
+import platform
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from core import __version__
+from core.data.export import ExportRow, export_examples
+from core.errors import BadInput
+from core.records import ExportReport
+from core.settings import ExportFormat
+from core.workbench.base import Bench, check_target
+
+EXPORT_BLOCK = 1000
+PACKAGES = ("torch", "transformers", "trl", "datasets", "numpy", "duckdb")
+
+
+class Shipping(Bench):
+    """Exports."""
+
+    def export(self, selection: str, format: ExportFormat, path: Path | str) -> ExportReport:
+        """Write a selection in its order as JSONL, with a manifest beside it.
+
+        Raises BadInput for an unknown selection or format, and for a path that cannot be written.
+        """
+        if format not in ("original", "messages"):
+            raise BadInput(f"There is no export format {format!r}; the formats are: original, messages.")
+        self.selections.get(selection)
+        target = check_target(path, ".jsonl")
+        return export_examples(self._export_rows(selection), format, target, self.manifest(selection))
+
+    def manifest(self, selection: str) -> dict[str, Any]:
+        """How a selection was made: settings, model, seeds, versions and hashes."""
+        chosen = self.selections.get(selection)
+        run, dataset = self.runs.get(chosen.run), self.datasets.get(chosen.dataset)
+        return {
+            "gleaner": __version__,
+            "dataset": {
+                "name": dataset.name,
+                "source": dataset.source,
+                "format": dataset.format,
+                "content_hash": dataset.content_hash,
+                "rows_loaded": dataset.rows_loaded,
+                "rows_quarantined": dataset.rows_quarantined,
+            },
+            "scoring_run": {"run": run.run, "model_identity": run.model_identity, "settings": run.settings},
+            "selection": {
+                "selection": chosen.selection,
+                "criterion": chosen.criterion,
+                "budget": chosen.budget,
+                "seed": chosen.seed,
+                "settings": chosen.settings,
+                "examples": chosen.examples,
+                "tokens": chosen.tokens,
+                "log_det_nats": chosen.log_det,
+                "random_log_det_nats": [chosen.envelope["low"][-1], chosen.envelope["high"][-1]],
+            },
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        }
+
+    def _export_rows(self, selection: str) -> Iterator[ExportRow]:
+        dataset = self.selections.get(selection).dataset
+        rows = [pick.row for pick in self.selections.picks(selection)]
+        for start in range(0, len(rows), EXPORT_BLOCK):
+            for example in self.datasets.examples(dataset, rows[start : start + EXPORT_BLOCK]):
+                yield ExportRow(example.row, example.example_id, example.messages, example.tools, example.original)

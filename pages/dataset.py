@@ -1,0 +1,79 @@
+"""What is in here, and what could not be read?"""
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from core.records import DatasetRow
+from core.web.loading import load_card
+from core.web.notices import show_errors
+from core.web.scores import shorten
+from core.web.session import current_dataset, open_bench
+from core.web.theme import format_count
+
+PAGE_ROWS = 50
+
+
+def show_dataset(dataset: DatasetRow) -> None:
+    """Counts that add up, the rows that could not be loaded, and the examples."""
+    figures = st.columns(4)
+    figures[0].metric("Rows read", format_count(dataset.rows_read))
+    figures[1].metric("Loaded", format_count(dataset.rows_loaded))
+    figures[2].metric("Quarantined", format_count(dataset.rows_quarantined), help="Rows kept aside with their reason.")
+    figures[3].metric("Shape", dataset.format)
+    if dataset.rows_quarantined:
+        show_quarantine(dataset)
+    show_examples(dataset)
+
+
+def show_quarantine(dataset: DatasetRow) -> None:
+    """Reasons with their counts, and the first rows."""
+    bench = open_bench()
+    with st.expander(f"Quarantine: {format_count(dataset.rows_quarantined)} rows that could not be loaded"):
+        reasons = pd.DataFrame(bench.datasets.quarantine_reasons(dataset.name), columns=["Reason", "Rows"])
+        st.dataframe(reasons, hide_index=True)
+        rows = bench.datasets.quarantine(dataset.name, 0, PAGE_ROWS)
+        st.caption(f"The first {len(rows)}, in the order of the file")
+        st.dataframe(
+            pd.DataFrame(
+                [(Path(row.file).name, row.line, row.reason, shorten(row.raw)) for row in rows],
+                columns=["File", "Line", "Reason", "Row"],
+            ),
+            hide_index=True,
+        )
+
+
+def show_examples(dataset: DatasetRow) -> None:
+    """The examples, a page at a time, with a search over prompts and responses."""
+    st.subheader("Examples")
+    search = st.text_input("Search prompts and responses", key="dataset.search", placeholder="A word or a phrase")
+    bench = open_bench()
+    total = bench.datasets.page(dataset.name, 0, 1, search).total
+    if not total:
+        st.write("No example contains that. Search for something shorter.")
+        return
+    pages = -(-total // PAGE_ROWS)
+    page = st.pagination(pages, key=f"dataset.page.{search}") if pages > 1 else 1
+    shown = bench.datasets.page(dataset.name, (page - 1) * PAGE_ROWS, PAGE_ROWS, search)
+    first = (page - 1) * PAGE_ROWS
+    st.caption(f"{format_count(first + 1)} to {format_count(first + len(shown.rows))} of {format_count(total)}")
+    st.dataframe(
+        pd.DataFrame(
+            [(row.row, shorten(row.prompt), shorten(row.response)) for row in shown.rows],
+            columns=["Row", "Prompt", "Response"],
+        ),
+        hide_index=True,
+        column_config={"Row": st.column_config.NumberColumn(width=60)},
+        height="content",
+    )
+
+
+with show_errors():
+    chosen = current_dataset()
+    with st.expander("Load a dataset", expanded=chosen is None, icon=":material/upload:"):
+        load_card()
+    if chosen:
+        show_dataset(chosen)
+        if st.button("Score this dataset", type="primary", icon=":material/arrow_forward:"):
+            st.switch_page("../../pages/scoring.py")

@@ -1,0 +1,72 @@
+"""Will my trainer take it?"""
+
+import json
+from pathlib import Path
+
+import streamlit as st
+
+from core.records import SelectionRow
+from core.settings import ExportFormat
+from core.web.notices import show_errors
+from core.web.session import open_bench
+from core.web.steps import require_selection
+from core.web.theme import format_count
+
+FORMATS: dict[ExportFormat, tuple[str, str]] = {
+    "messages": ("Messages", "One conversation a line, as TRL, Axolotl, LLaMA-Factory and the OpenAI format read it."),
+    "original": ("Original", "The rows as they came, with all of their fields."),
+}
+
+
+def write_files(selection: SelectionRow, shape: ExportFormat) -> tuple[Path, Path]:
+    """Write the export into the workspace; the same selection and format make the same file."""
+    folder = open_bench().folder.exports
+    folder.mkdir(parents=True, exist_ok=True)
+    report = open_bench().export(selection.selection, shape, folder / f"{selection.selection}-{shape}.jsonl")
+    return Path(report.file), Path(report.manifest)
+
+
+def offer_files(selection: SelectionRow, shape: ExportFormat) -> None:
+    """The file, its manifest and how the first line looks."""
+    data, manifest = write_files(selection, shape)
+    name = f"{selection.dataset}-{selection.criterion}-{shape}.jsonl".replace(" ", "-")
+    left, right = st.columns(2)
+    left.download_button(
+        "Download JSONL",
+        data.read_bytes,
+        file_name=name,
+        mime="application/jsonl",
+        type="primary",
+        on_click="ignore",
+        width="stretch",
+    )
+    right.download_button(
+        "Download manifest",
+        manifest.read_bytes,
+        file_name=f"{name}.manifest.json",
+        mime="application/json",
+        on_click="ignore",
+        width="stretch",
+    )
+    st.caption("The manifest says how the subset was made: settings, model, seeds, versions and hashes.")
+    with data.open(encoding="utf-8") as stream:
+        first = json.loads(stream.readline())
+    st.markdown("**The first line**")
+    st.code(json.dumps(first, ensure_ascii=False, indent=2), language=None, wrap_lines=True)
+
+
+with show_errors():
+    chosen = require_selection()
+    if chosen:
+        figures = st.columns(3)
+        figures[0].metric("Examples", format_count(chosen.examples))
+        figures[1].metric("Response tokens", format_count(chosen.tokens))
+        figures[2].metric("Criterion", chosen.criterion)
+        picked = st.radio(
+            "Format",
+            list(FORMATS),
+            format_func=lambda shape: FORMATS[shape][0],
+            captions=[caption for _, caption in FORMATS.values()],
+            key="export.format",
+        )
+        offer_files(chosen, picked)

@@ -1,0 +1,82 @@
+"""What did each pick bring, and where does it stop paying?"""
+
+import pandas as pd
+import streamlit as st
+
+from core.records import Pick, SelectionRow
+from core.web.charts import draw_cumulative, draw_gains
+from core.web.notices import show_errors
+from core.web.scores import read_picks, shorten
+from core.web.session import open_bench
+from core.web.steps import require_selection
+from core.web.theme import format_count, format_sig
+
+PAGE_ROWS = 50
+GAIN_HELP = (
+    "log det(I + F V⁻¹ Fᵀ): how much this example adds to what the earlier picks already tell about the "
+    "model's last layer. A nat is 1.44 bits."
+)
+
+
+def show_figures(picks: list[Pick]) -> None:
+    """The first and the last gain, and what half of the picks hold."""
+    half = picks[(len(picks) - 1) // 2]
+    total = picks[-1].cumulative or 0.0
+    figures = st.columns(4)
+    figures[0].metric("Information", f"{format_sig(total)} nats", help=GAIN_HELP)
+    figures[1].metric("First pick", f"{format_sig(picks[0].gain)} nats")
+    figures[2].metric("Last pick", f"{format_sig(picks[-1].gain)} nats")
+    share = (half.cumulative or 0.0) / total if total else 0.0
+    figures[3].metric(f"First {format_count(half.rank)} picks hold", f"{100 * share:.0f} %")
+
+
+def show_ledger(selection: SelectionRow, picks: list[Pick]) -> None:
+    """The ledger, a page at a time."""
+    st.subheader("Ledger")
+    pages = -(-len(picks) // PAGE_ROWS)
+    page = st.pagination(pages, key=f"gains.page.{selection.selection}") if pages > 1 else 1
+    shown = picks[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
+    texts = {text.row: text for text in open_bench().datasets.texts(selection.dataset, [pick.row for pick in shown])}
+    number = st.column_config.NumberColumn
+    st.dataframe(
+        pd.DataFrame(
+            [
+                (p.rank, p.row, shorten(texts[p.row].prompt, 120), p.gain, p.gain_alone, p.cumulative)
+                + (p.response_tokens, p.reason)
+                for p in shown
+            ],
+            columns=["#", "Row", "Prompt", "Gain", "Alone", "Cumulative", "Tokens", "Reason"],
+        ),
+        hide_index=True,
+        height="content",
+        column_config={
+            "#": number(width=40),
+            "Row": number(width=60),
+            "Gain": number("Gain (nats)", format="%.3g", help=GAIN_HELP),
+            "Alone": number("Alone (nats)", format="%.3g", help="What it would gain on the empty set."),
+            "Cumulative": number("Cumulative (nats)", format="%.1f"),
+            "Tokens": number("Tokens", format="localized"),
+        },
+    )
+
+
+def show_gains(selection: SelectionRow) -> None:
+    """Gain by rank and information by tokens, each with the random band; then the ledger."""
+    picks = read_picks(selection.selection)
+    show_figures(picks)
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown("**Marginal gain of each pick**", help=GAIN_HELP)
+        log_axis = st.toggle("Logarithmic axis", key="gains.log")
+        st.plotly_chart(draw_gains(picks, selection.envelope, log_axis=log_axis), key="gains.marginal")
+    with right:
+        st.markdown("**Information held together**", help="The sum of the gains so far.")
+        st.caption("The grey band is what 20 random subsets of equal tokens hold.")
+        st.plotly_chart(draw_cumulative(picks, selection.envelope), key="gains.cumulative")
+    show_ledger(selection, picks)
+
+
+with show_errors():
+    chosen = require_selection()
+    if chosen:
+        show_gains(chosen)

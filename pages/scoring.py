@@ -1,0 +1,118 @@
+"""What will it cost, and how far is it?"""
+
+import streamlit as st
+
+from core.records import DatasetRow, RunRow
+from core.settings import CalibrationSettings, RunSettings, ScoringSettings
+from core.web.charts import draw_histogram
+from core.web.forms import settings_form
+from core.web.notices import escape_markdown, missing, show_errors
+from core.web.scores import SCORES, scores_of
+from core.web.session import current_dataset, current_run, go_on_with, open_bench
+from core.web.strip import describe_progress, show_progress
+from core.web.theme import format_count, format_seconds
+
+CALIBRATE, OWN_MODEL, NONE = "Calibrate on a random share", "Use a fine-tuned model", "Base model only"
+
+
+def ask_settings() -> RunSettings:
+    """The form of a scoring run, its plain questions first."""
+    scoring_first = ("model", "max_length")
+    columns = st.columns([2, 1])
+    with columns[0]:
+        model = settings_form(ScoringSettings, "score", ("model",))
+    with columns[1]:
+        length = settings_form(ScoringSettings, "score", ("max_length",))
+    second = st.segmented_control("Second pass", [CALIBRATE, OWN_MODEL, NONE], default=CALIBRATE, key="score.second")
+    calibration, calibrated_model = None, None
+    with st.expander("More settings"):
+        rest = tuple(name for name in ScoringSettings.model_fields if name not in scoring_first)
+        scoring = settings_form(ScoringSettings, "score", rest)
+        if second == CALIBRATE:
+            st.caption("Calibration")
+            calibration = settings_form(CalibrationSettings, "calibrate")
+    if second == OWN_MODEL:
+        calibrated_model = (
+            st.text_input("Fine-tuned model", help="A local folder or a hub id.", key="score.own") or None
+        )
+    chosen = scoring.model_copy(update={"model": model.model, "max_length": length.max_length})
+    return RunSettings(scoring=chosen, calibration=calibration, calibrated_model=calibrated_model)
+
+
+def start_card(dataset: DatasetRow) -> None:
+    """Ask, then start the job."""
+    st.write(
+        f"One forward pass over {format_count(dataset.rows_loaded)} examples, then a second by a lightly tuned model."
+    )
+    settings = ask_settings()
+    if st.button("Start scoring", type="primary"):
+        run = open_bench().start_scoring(dataset.name, settings)
+        go_on_with(run=run, selection=None)
+
+
+@st.fragment(run_every=1.0)
+def show_job(run: str) -> None:
+    """The running job, once a second, from its files."""
+    bench = open_bench()
+    progress = bench.run_progress(run)
+    if not progress.is_working:
+        st.rerun()
+    show_progress(progress)
+    if st.button("Cancel", key="job.cancel", help="What is finished is kept, and the run can be resumed."):
+        bench.cancel_run(run)
+
+
+def show_run(run: RunRow) -> None:
+    """Where the run stands and what it has found so far."""
+    bench = open_bench()
+    progress = bench.run_progress(run.run)
+    if progress.is_working:
+        show_job(run.run)
+    elif progress.state != "done":
+        st.warning(escape_markdown(f"{describe_progress(progress)}. {progress.error or 'What was finished is kept.'}"))
+        if st.button("Resume", type="primary"):
+            bench.resume_run(run.run)
+            st.rerun()
+    show_figures(run, progress.result.get("seconds"))
+
+
+def show_figures(run: RunRow, seconds: float | None) -> None:
+    """Counts and the distributions of the scores."""
+    bench = open_bench()
+    counts = bench.runs.counts(run.run)
+    figures = st.columns(4)
+    figures[0].metric("Scored", format_count(counts["scored"]))
+    figures[1].metric("Unscorable", format_count(counts["unscorable"]))
+    figures[2].metric("Response tokens", format_count(counts["tokens"]))
+    figures[3].metric("Time", format_seconds(seconds))
+    if counts["truncated"]:
+        st.caption(
+            f"{format_count(counts['truncated'])} responses were cut at max_length and scored as far as they go."
+        )
+    for reason, count in bench.runs.unscorable_reasons(run.run):
+        st.caption(escape_markdown(f"{format_count(count)} unscorable: {reason}"))
+    frame = scores_of(run.run)
+    names = [name for name in ("nll", "entropy", "delta_nll", "delta_entropy") if frame[name].notna().any()]
+    for left in range(0, len(names), 2):
+        for column, name in zip(st.columns(2), names[left : left + 2], strict=False):
+            title, unit, meaning = SCORES[name]
+            values = frame[name].to_numpy(dtype=float)
+            with column:
+                st.markdown(f"**{title}**", help=f"{meaning} A nat is 1.44 bits.")
+                st.plotly_chart(draw_histogram(values, values != values, f"{title} ({unit})"), key=f"histogram.{name}")
+
+
+with show_errors():
+    chosen = current_dataset()
+    if chosen is None:
+        missing("Scoring needs a dataset.", "Load a dataset", "../../pages/dataset.py")
+    else:
+        latest = current_run()
+        with st.expander("New scoring run", expanded=latest is None, icon=":material/play_arrow:"):
+            start_card(chosen)
+        if latest:
+            show_run(latest)
+            if open_bench().run_progress(latest.run).state == "done" and st.button(
+                "Choose examples", type="primary", icon=":material/arrow_forward:"
+            ):
+                st.switch_page("../../pages/select.py")

@@ -1,0 +1,127 @@
+"""Which examples, and how many?"""
+
+import streamlit as st
+
+from core.records import RunRow, SelectionRow
+from core.selection.registry import CRITERIA
+from core.settings import Settings
+from core.web.charts import draw_cumulative, draw_histogram
+from core.web.forms import settings_form
+from core.web.notices import escape_markdown, show_errors
+from core.web.scores import SCORES, ledger_table, read_picks, scores_of, selected_mask
+from core.web.session import current_selection, go_on_with, open_bench
+from core.web.steps import require_finished_run
+from core.web.theme import format_count, format_percent, format_sig
+
+PAGE_ROWS = 50
+UNITS = {"percent": "%", "examples": "", "tokens": "tok"}
+
+
+def ask_criterion(run: RunRow) -> tuple[str, Settings]:
+    """The goal in a curator's words, and the criterion's own settings."""
+    calibrated = bool(run.settings["calibration"] or run.settings["calibrated_model"])
+    possible = [name for name, rule in CRITERIA.items() if calibrated or not rule.needs_calibration]
+    name = st.radio(
+        "Goal",
+        possible,
+        format_func=lambda option: CRITERIA[option].goal,
+        captions=[f"{option}: {CRITERIA[option].source}" for option in possible],
+        key="desk.criterion",
+    )
+    rule = CRITERIA[name]
+    st.caption(rule.explanation)
+    if not rule.settings.model_fields:
+        return name, rule.settings()
+    with st.expander("Settings"):
+        return name, settings_form(rule.settings, f"desk.{name}")
+
+
+def ask_budget() -> str:
+    """The budget, in one of its three units."""
+    unit = st.segmented_control("Budget in", list(UNITS), default="percent", key="desk.unit") or "percent"
+    amount = st.number_input(
+        f"Budget ({unit})",
+        min_value=0.0,
+        value={"percent": 10.0, "examples": 100.0, "tokens": 20000.0}[unit],
+        step=1.0 if unit != "tokens" else 1000.0,
+        format="%g",
+        key=f"desk.budget.{unit}",
+    )
+    return f"{amount:g}{UNITS[unit]}" if unit == "percent" else f"{amount:.0f}{UNITS[unit]}"
+
+
+def controls(run: RunRow) -> None:
+    """What to choose by, and how much."""
+    name, settings = ask_criterion(run)
+    budget = ask_budget()
+    seed = int(st.number_input("Seed", min_value=0, value=0, step=1, help="Of random draws and of the random band."))
+    if st.button("Select", type="primary", width="stretch"):
+        with st.spinner("Selecting"):
+            report = open_bench().select(run.dataset, name, budget, run=run.run, seed=seed, settings=settings)
+        go_on_with(selection=report.selection)
+
+
+def show_selection(selection: SelectionRow) -> None:
+    """The figures that matter, the information curve, the criterion's histogram and the examples."""
+    frame, picks = scores_of(selection.run), read_picks(selection.selection)
+    counts = open_bench().runs.counts(selection.run)
+    low, high = selection.envelope["low"][-1], selection.envelope["high"][-1]
+    figures = st.columns(3)
+    share, token_share = selection.examples / counts["scored"], selection.tokens / counts["tokens"]
+    figures[0].metric("Examples", format_count(selection.examples), format_percent(share), delta_color="off")
+    figures[1].metric("Response tokens", format_count(selection.tokens), format_percent(token_share), delta_color="off")
+    figures[2].metric(
+        "Information (nats)",
+        format_sig(selection.log_det),
+        f"random {format_sig(low)} to {format_sig(high)}",
+        delta_color="off",
+        help="log det of the design matrix above its ridge; 20 random subsets of equal tokens beside it.",
+    )
+    if low <= selection.log_det <= high:
+        st.caption("Within the random band: not distinguishable from random by information.")
+    st.markdown("**Information by response tokens**")
+    st.plotly_chart(draw_cumulative(picks, selection.envelope), key="desk.cumulative")
+    score = "delta_entropy" if selection.criterion == "instructdiff" else "nll"
+    title, unit, meaning = SCORES[score]
+    st.markdown(f"**{title}, selected and left out**", help=meaning)
+    mask = selected_mask(picks, len(frame))
+    st.plotly_chart(draw_histogram(frame[score].to_numpy(dtype=float), mask, f"{title} ({unit})"), key="desk.histogram")
+    show_table(selection)
+
+
+def show_table(selection: SelectionRow) -> None:
+    """The selected examples in order; a row leads to its example."""
+    st.subheader("In order")
+    picks = read_picks(selection.selection)
+    pages = -(-len(picks) // PAGE_ROWS)
+    page = st.pagination(pages, key=f"desk.page.{selection.selection}") if pages > 1 else 1
+    shown = picks[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
+    table = ledger_table(selection.dataset, shown, scores_of(selection.run))
+    number = st.column_config.NumberColumn
+    st.dataframe(
+        table,
+        hide_index=True,
+        height="content",
+        column_config={
+            "#": number(width=40),
+            "Row": number(width=60),
+            "Gain": number("Gain (nats)", format="%.3g", help="Information this pick added to the earlier picks."),
+            "NLL": number("NLL (nats)", format="%.3f", help=SCORES["nll"][2]),
+            "ΔH": number("ΔH (nats)", format="%.4f", help=SCORES["delta_entropy"][2]),
+            "Tokens": number("Tokens", format="localized"),
+        },
+    )
+
+
+with show_errors():
+    finished = require_finished_run()
+    if finished:
+        left, right = st.columns([1, 3], gap="large")
+        with left, show_errors():
+            controls(finished)
+        with right:
+            shown_selection = current_selection()
+            if shown_selection is None:
+                st.write(escape_markdown("Choose a goal and a budget, then press Select: the examples appear here."))
+            else:
+                show_selection(shown_selection)
