@@ -41,11 +41,18 @@ def show_ledger(selection: SelectionRow, picks: list[Pick]) -> None:
     st.dataframe(
         pd.DataFrame(
             [
-                (p.rank, p.row, shorten(texts[p.row].prompt, 120), p.gain, p.gain_alone, p.cumulative)
-                + (p.response_tokens, p.reason)
-                for p in shown
-            ],
-            columns=["#", "Row", "Prompt", "Gain", "Alone", "Cumulative", "Tokens", "Reason"],
+                {
+                    "#": pick.rank,
+                    "Row": pick.row,
+                    "Prompt": shorten(texts[pick.row].prompt, 120),
+                    "Gain": pick.gain,
+                    "Alone": pick.gain_alone,
+                    "Cumulative": pick.cumulative,
+                    "Tokens": pick.response_tokens,
+                    "Reason": pick.reason,
+                }
+                for pick in shown
+            ]
         ),
         hide_index=True,
         height="content",

@@ -52,7 +52,7 @@ class Database:
     def _upgrade(self) -> None:
         self._connection.execute(
             "CREATE TABLE IF NOT EXISTS schema_steps (step INTEGER PRIMARY KEY, title VARCHAR NOT NULL, "
-            "done_at TIMESTAMPTZ NOT NULL DEFAULT now())"
+            "done_at TIMESTAMP NOT NULL DEFAULT (now() AT TIME ZONE 'UTC'))"
         )
         done = self._connection.execute("SELECT count(*) FROM schema_steps").fetchall()[0][0]
         if done > len(STEPS):

@@ -95,7 +95,7 @@ class Runs:
     def scores(self, run: str) -> pa.Table:
         """One row per example, in row order; `core scores` writes the contract's columns of it."""
         with self._database.reading() as cursor:
-            return cursor.execute(SCORES_QUERY, [run]).to_arrow_table()
+            return cursor.sql(SCORES_QUERY, params=[run]).to_arrow_table()
 
     def unscorable_reasons(self, run: str) -> list[tuple[str, int]]:
         """Reasons with their counts, the most frequent first."""
@@ -120,8 +120,8 @@ class Runs:
     def map_points(self, run: str) -> pa.Table:
         """Columns row_number, x, y in row order; empty when the run has no map yet."""
         with self._database.reading() as cursor:
-            return cursor.execute(
-                "SELECT row_number, x, y FROM map_points WHERE run = ? ORDER BY row_number", [run]
+            return cursor.sql(
+                "SELECT row_number, x, y FROM map_points WHERE run = ? ORDER BY row_number", params=[run]
             ).to_arrow_table()
 
 

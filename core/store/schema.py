@@ -12,7 +12,7 @@ STEPS: tuple[tuple[str, str], ...] = (
         CREATE TABLE datasets (
             name VARCHAR PRIMARY KEY, source VARCHAR NOT NULL, format VARCHAR NOT NULL, mapping VARCHAR NOT NULL,
             content_hash VARCHAR NOT NULL, rows_read BIGINT NOT NULL, rows_loaded BIGINT NOT NULL,
-            rows_quarantined BIGINT NOT NULL, created_at TIMESTAMPTZ NOT NULL DEFAULT now()
+            rows_quarantined BIGINT NOT NULL, created_at TIMESTAMP NOT NULL DEFAULT (now() AT TIME ZONE 'UTC')
         );
         CREATE TABLE examples (
             dataset VARCHAR NOT NULL, row_number BIGINT NOT NULL, example_id VARCHAR NOT NULL, file VARCHAR NOT NULL,
@@ -30,7 +30,7 @@ STEPS: tuple[tuple[str, str], ...] = (
         """
         CREATE TABLE runs (
             run VARCHAR PRIMARY KEY, dataset VARCHAR NOT NULL, settings VARCHAR NOT NULL,
-            model_identity VARCHAR NOT NULL, created_at TIMESTAMPTZ NOT NULL DEFAULT now()
+            model_identity VARCHAR NOT NULL, created_at TIMESTAMP NOT NULL DEFAULT (now() AT TIME ZONE 'UTC')
         );
         CREATE TABLE shards (run VARCHAR NOT NULL, pass VARCHAR NOT NULL, shard VARCHAR NOT NULL,
             PRIMARY KEY (run, pass, shard));
@@ -52,7 +52,7 @@ STEPS: tuple[tuple[str, str], ...] = (
             selection VARCHAR PRIMARY KEY, run VARCHAR NOT NULL, dataset VARCHAR NOT NULL, criterion VARCHAR NOT NULL,
             budget VARCHAR NOT NULL, seed BIGINT NOT NULL, settings VARCHAR NOT NULL, examples BIGINT NOT NULL,
             tokens BIGINT NOT NULL, log_det DOUBLE NOT NULL, envelope VARCHAR NOT NULL,
-            created_at TIMESTAMPTZ NOT NULL DEFAULT now()
+            created_at TIMESTAMP NOT NULL DEFAULT (now() AT TIME ZONE 'UTC')
         );
         CREATE TABLE picks (
             selection VARCHAR NOT NULL, rank BIGINT NOT NULL, row_number BIGINT NOT NULL, gain DOUBLE,

@@ -4,7 +4,7 @@ import platform
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from core import __version__
 from core.data.export import ExportRow, export_examples
@@ -20,16 +20,17 @@ PACKAGES = ("torch", "transformers", "trl", "datasets", "numpy", "duckdb")
 class Shipping(Bench):
     """Exports."""
 
-    def export(self, selection: str, format: ExportFormat, path: Path | str) -> ExportReport:
+    def export(self, selection: str, format: str, path: Path | str) -> ExportReport:
         """Write a selection in its order as JSONL, with a manifest beside it.
 
         Raises BadInput for an unknown selection or format, and for a path that cannot be written.
         """
-        if format not in ("original", "messages"):
-            raise BadInput(f"There is no export format {format!r}; the formats are: original, messages.")
+        formats = {known: known for known in get_args(ExportFormat)}
+        if format not in formats:
+            raise BadInput(f"There is no export format {format!r}; the formats are: {', '.join(formats)}.")
         self.selections.get(selection)
         target = check_target(path, ".jsonl")
-        return export_examples(self._export_rows(selection), format, target, self.manifest(selection))
+        return export_examples(self._export_rows(selection), formats[format], target, self.manifest(selection))
 
     def manifest(self, selection: str) -> dict[str, Any]:
         """How a selection was made: settings, model, seeds, versions and hashes."""
