@@ -167,3 +167,23 @@ def parse_assignments(assignments: list[str]) -> dict[str, str]:
             raise BadInput(f"{text!r} is not NAME=VALUE.")
         pairs[name.strip()] = value.strip()
     return pairs
+
+
+def describe_options() -> str:
+    """The README's table of options, from their declarations."""
+    lines = ["| option | default | of | what it does |", "| --- | --- | --- | --- |"]
+    for command, kind in (
+        ("score", ScoringSettings),
+        ("score, calibration", CalibrationSettings),
+        ("select, fisher", FisherSettings),
+        ("select, instructdiff", InstructDiffSettings),
+    ):
+        for name, declared in kind.model_fields.items():
+            default = declared.get_default(call_default_factory=True)
+            shown = "" if default is None else f"`{default}`"
+            lines.append(f"| `{name}` | {shown} | {command} | {declared.description} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(describe_options())

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from core.data.demo import write_demo
-from core.data.ingest import Ingest, Preview, content_hasher, preview, read_examples
+from core.data.ingest import ContentHasher, Ingest, Preview, preview, read_examples
 from core.errors import BadInput
 from core.records import DatasetRow, IngestReport
 from core.settings import IngestSettings
@@ -38,7 +38,7 @@ class Loading(Bench):
         known = {dataset.name: dataset for dataset in self.datasets.all()}
         if name in known:
             return _compare(ingest, known[name])
-        hasher = content_hasher()
+        hasher = ContentHasher()
         with self.datasets.loading(name) as loading:
             loaded = quarantined = 0
             for block in ingest:
@@ -51,7 +51,7 @@ class Loading(Bench):
 
 
 def _compare(ingest: Ingest, known: DatasetRow) -> IngestReport:
-    hasher = content_hasher()
+    hasher = ContentHasher()
     for block in ingest:
         hasher.update(example.example_id for example in block.examples)
     if hasher.hexdigest() != known.content_hash:

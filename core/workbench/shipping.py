@@ -9,7 +9,7 @@ from typing import Any, get_args
 from core import __version__
 from core.data.export import ExportRow, export_examples
 from core.errors import BadInput
-from core.records import ExportReport
+from core.records import ExportReport, SelectionRow
 from core.settings import ExportFormat
 from core.workbench.base import Bench, check_target
 
@@ -28,9 +28,14 @@ class Shipping(Bench):
         formats = {known: known for known in get_args(ExportFormat)}
         if format not in formats:
             raise BadInput(f"There is no export format {format!r}; the formats are: {', '.join(formats)}.")
-        self.selections.get(selection)
-        target = check_target(path, ".jsonl")
-        return export_examples(self._export_rows(selection), formats[format], target, self.manifest(selection))
+        target, chosen = check_target(path, ".jsonl"), self.selections.get(selection)
+        return export_examples(
+            self._export_rows(chosen),
+            formats[format],
+            target,
+            self.manifest(selection),
+            with_tools=self.datasets.has_tools(chosen.dataset),
+        )
 
     def manifest(self, selection: str) -> dict[str, Any]:
         """How a selection was made: settings, model, seeds, versions and hashes."""
@@ -61,9 +66,8 @@ class Shipping(Bench):
             "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         }
 
-    def _export_rows(self, selection: str) -> Iterator[ExportRow]:
-        dataset = self.selections.get(selection).dataset
-        rows = [pick.row for pick in self.selections.picks(selection)]
+    def _export_rows(self, selection: SelectionRow) -> Iterator[ExportRow]:
+        rows = [pick.row for pick in self.selections.picks(selection.selection)]
         for start in range(0, len(rows), EXPORT_BLOCK):
-            for example in self.datasets.examples(dataset, rows[start : start + EXPORT_BLOCK]):
+            for example in self.datasets.examples(selection.dataset, rows[start : start + EXPORT_BLOCK]):
                 yield ExportRow(example.row, example.example_id, example.messages, example.tools, example.original)

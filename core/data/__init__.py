@@ -1,0 +1,1 @@
+"""Data in and out: sources, shapes, quarantine, the demo, exports."""

@@ -1,0 +1,89 @@
+"""A job survives whoever started it, says where it is, stops when asked, and resumes."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core.jobs.folder import JobFolder
+from core.jobs.launcher import Launcher
+from core.jobs.progress import Cancelled, Progress
+from core.records import JobProgress
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> JobFolder:
+    folder = JobFolder(tmp_path / "job")
+    folder.create("core.tasks:project", {"settings": {}})
+    return folder
+
+
+def test_a_task_outside_the_tasks_module_is_not_run(tmp_path: Path) -> None:
+    folder = JobFolder(tmp_path / "job")
+    folder.create("os:system", {"command": f"touch {tmp_path / 'ran'}"})
+    Launcher().start(folder)
+    wait_until(lambda: folder.progress().has_ended)
+    assert folder.progress().state == "failed"
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_job_that_cannot_work_fails_with_the_reason(job: JobFolder) -> None:
+    Launcher().start(job)
+    wait_until(lambda: job.progress().has_ended)
+    assert job.progress().state == "failed"
+    assert "has no factors yet" in str(job.progress().error)
+
+
+def test_a_worker_that_dies_without_a_word_is_interrupted(job: JobFolder) -> None:
+    launcher = Launcher()
+    launcher.start(job)
+    wait_until(job.is_alive)
+    (process,) = launcher._processes.values()
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    job.write(JobProgress("running", updated=time.time()))
+    assert job.progress().state == "interrupted"
+    assert not job.is_alive()
+
+
+def test_progress_counts_resumed_work_but_not_in_the_rate(job: JobFolder) -> None:
+    progress = Progress(job)
+    progress.begin("Scoring", 100, "examples")
+    progress.skip(90)
+    progress.advance(5)
+    progress.end("done", result={"n": 1})
+    last = job.progress()
+    assert (last.state, last.done, last.total, last.result) == ("done", 95, 100, {"n": 1})
+    assert json.loads((job.path / "progress.json").read_text())["rate"] <= 5 / 1e-6
+
+
+def test_a_cancelled_job_stops_at_its_next_step_and_can_be_started_again(job: JobFolder) -> None:
+    progress = Progress(job)
+    progress.begin("Scoring", 10, "examples")
+    progress.advance(1)
+    job.cancel()
+    with pytest.raises(Cancelled):
+        progress.advance(1)
+    Launcher().start(job)
+    assert not job.is_cancelled()
+    wait_until(lambda: job.progress().has_ended)
+
+
+def test_asking_whether_a_job_lives_does_not_disturb_it(job: JobFolder) -> None:
+    launcher = Launcher()
+    launcher.start(job)
+    while not job.progress().has_ended:
+        job.is_alive()
+    assert job.progress().state == "failed"
+    assert "Another worker" not in (job.path / "log.txt").read_text()

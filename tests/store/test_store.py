@@ -1,0 +1,115 @@
+"""The store keeps what it is given, exactly once, and says who has the file."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+
+from core.errors import BadInput, WorkspaceBusy
+from core.records import Example, IngestReport, Quarantined
+from core.store import Database, Datasets, Runs
+from core.store.schema import STEPS
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    return Database(tmp_path / "curation.duckdb")
+
+
+def example(row: int) -> Example:
+    turns = [{"role": "user", "content": f"q{row}"}, {"role": "assistant", "content": f"a{row} '; DROP TABLE x"}]
+    return Example(f"id{row}", row, "file", row + 1, turns, f'{{"n": {row}}}', [{"name": "t"}] if row else None)
+
+
+def fill(datasets: Datasets, name: str = "d", rows: int = 5) -> None:
+    with datasets.loading(name) as loading:
+        loading.add([example(row) for row in range(rows)], [Quarantined("file", 9, 70, "empty", "{}")])
+        loading.finish("file", {}, "hash", IngestReport(name, "alpaca", rows + 1, rows, 1))
+
+
+def test_examples_come_back_as_they_went_in(database: Database) -> None:
+    datasets = Datasets(database)
+    fill(datasets)
+    assert datasets.examples("d", [3, 0]) == [example(3), example(0)]
+    assert datasets.get("d").report == IngestReport("d", "alpaca", 6, 5, 1)
+    assert datasets.quarantine("d", 0, 10) == [Quarantined("file", 9, 70, "empty", "{}")]
+    assert datasets.quarantine_reasons("d") == [("empty", 1)]
+    assert [text.row for text in datasets.page("d", 0, 10, "A3 '; drop").rows] == [3]
+
+
+def test_a_load_that_breaks_off_leaves_nothing(database: Database) -> None:
+    datasets = Datasets(database)
+    with pytest.raises(RuntimeError), datasets.loading("d") as loading:
+        loading.add([example(0)], [])
+        raise RuntimeError
+    assert datasets.all() == []
+    fill(datasets)
+    assert datasets.page("d", 0, 10).total == 5
+
+
+def test_a_shard_is_taken_in_once_however_often_it_comes(database: Database) -> None:
+    fill(Datasets(database))
+    runs = Runs(database)
+    runs.add("r", "d", "{}", "model")
+    columns = {
+        "rows": np.arange(2),
+        "prompt_tokens": np.array([3, 4], dtype=np.int32),
+        "response_tokens": np.array([5, 6], dtype=np.int32),
+        "nll": np.array([1.5, np.nan]),
+        "entropy": np.array([2.5, np.nan]),
+        "gini": np.array([0.5, np.nan]),
+        "truncated": np.array([0, 1], dtype=np.uint8),
+        "reasons": [None, "no tokens"],
+    }
+    for _ in range(3):
+        runs.take_shard("r", "base", "shard", columns)
+    assert runs.counts("r") == {"scored": 1, "unscorable": 1, "tokens": 5, "truncated": 1}
+    table = runs.scores("r").to_pylist()
+    assert [(row["row"], row["nll"], row["unscorable_reason"]) for row in table] == [
+        (0, 1.5, None),
+        (1, None, "no tokens"),
+    ]
+    assert table[0]["ppl"] == pytest.approx(np.exp(1.5))
+    assert table[0]["delta_nll"] is None
+
+
+def test_another_process_is_told_who_has_the_workspace(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"import duckdb; c = duckdb.connect({str(tmp_path / 'curation.duckdb')!r}); print('open', flush=True); input()",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert holder.stdout.readline() == b"open\n"
+        with pytest.raises(WorkspaceBusy, match=f"is open in process {holder.pid}"):
+            Database(tmp_path / "curation.duckdb")
+    finally:
+        holder.communicate(b"\n", timeout=10)
+
+
+def test_a_workspace_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "curation.duckdb"
+    Database(path).close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("INSERT INTO schema_steps (step, title) VALUES (?, 'later')", [len(STEPS) + 1])
+    with pytest.raises(BadInput, match="newer Gleaner"):
+        Database(path)
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "curation.duckdb"
+    path.write_bytes(b"not a database" * 500)
+    with pytest.raises(BadInput, match="cannot be opened as a database"):
+        Database(path)
+
+
+def test_the_database_reads_no_files(database: Database) -> None:
+    with database.reading() as cursor, pytest.raises(duckdb.Error):
+        cursor.execute("SELECT * FROM read_text('/etc/hostname')")
