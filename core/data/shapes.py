@@ -40,13 +40,19 @@ class Shape:
     required: tuple[str, ...]
     convert: Callable[[dict[str, Any], Mapping], Conversation]
 
-    def guess(self, columns: Sequence[str]) -> Mapping | None:
-        """Field → column by the usual names, or None when a required field has no column."""
-        mapping = {
+    def map_fields(self, columns: Sequence[str], said: Mapping) -> Mapping | None:
+        """Field → column: what was said, if that is enough, or with the usual names for the rest.
+
+        None when a required field has no column.
+        """
+        if said and all(field in said for field in self.required):
+            return said
+        guessed = {
             field: column
             for field, names in self.names.items()
             if (column := next((name for name in names if name in columns), None))
         }
+        mapping = guessed | said
         return mapping if all(field in mapping for field in self.required) else None
 
 
@@ -175,23 +181,22 @@ def recognise(source: str, sample: Sequence[dict[str, Any]], wanted: IngestForma
     for shape in SHAPES:
         if wanted not in ("auto", shape.name) or not set(said) <= set(shape.names):
             continue
-        mapping = said if all(f in said for f in shape.required) else (shape.guess(columns) or {}) | said
-        if all(field in mapping for field in shape.required):
+        mapping = shape.map_fields(columns, said)
+        if mapping is not None:
             candidates.append(Recognised(shape, mapping, _share_that_fits(shape, mapping, sample)))
     best = max(candidates, key=lambda found: found.confidence, default=None)
     if best is None:
-        _refuse(source, shown, wanted, said)
-    assert best is not None
+        raise _unrecognised(source, shown, wanted, said)
     return best
 
 
-def _refuse(source: str, shown: str, wanted: str, said: Mapping) -> None:
+def _unrecognised(source: str, shown: str, wanted: str, said: Mapping) -> BadInput:
     known = {field for shape in SHAPES for field in shape.names}
     unknown = next((field for field in said if field not in known), None)
     if unknown:
-        raise BadInput(f"A mapping cannot name {unknown!r}; the fields are: {', '.join(sorted(known))}.")
+        return BadInput(f"A mapping cannot name {unknown!r}; the fields are: {', '.join(sorted(known))}.")
     shape = "a known shape" if wanted == "auto" else f"the shape {wanted}"
-    raise BadInput(
+    return BadInput(
         f"{source!r} is not of {shape}; its columns are: {shown}. Say which column is what, "
         "such as prompt=question and completion=answer; a table without a header line needs one."
     )

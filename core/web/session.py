@@ -17,11 +17,8 @@ NEXT = "next_choice"
 
 @st.cache_resource(show_spinner="Opening the workspace")
 def open_bench() -> Workbench:
-    """The server's one workbench; on the first start it loads the demo."""
-    bench = Workbench(supervise=True)
-    if not bench.datasets.all():
-        bench.demo()
-    return bench
+    """The server's one workbench."""
+    return Workbench(supervise=True)
 
 
 def go_on_with(**choices: str | None) -> None:

@@ -81,7 +81,8 @@ def test_another_process_is_told_who_has_the_workspace(tmp_path: Path) -> None:
         [
             sys.executable,
             "-c",
-            f"import duckdb; c = duckdb.connect({str(tmp_path / 'curation.duckdb')!r}); print('open', flush=True); input()",
+            "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); input()",
+            str(tmp_path / "curation.duckdb"),
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

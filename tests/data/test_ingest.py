@@ -1,0 +1,145 @@
+"""Rows read = rows loaded + rows quarantined, whatever came."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.data.ingest import ContentHasher, Ingest, preview, read_examples
+from core.errors import BadInput
+from core.records import Example, Quarantined
+from core.settings import IngestSettings
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+AUTO = IngestSettings()
+GOOD = [json.dumps({"prompt": f"p{i % 3}", "completion": f"c{i % 3}"}).encode() for i in range(8)]
+REAL = {
+    "alpaca_en_demo.json": ("alpaca", 999, 999),
+    "alpaca_random_9k.json": ("alpaca", 9229, 9225),
+    "alpagasus_claude_t45.json": ("alpaca", 5305, 5301),
+    "chatdoctor5k_first2000.json": ("alpaca", 2000, 2000),
+    "fastchat_dummy_conversation.json": ("sharegpt", 500, 500),
+    "glaive_toolcall_en_demo.json": ("sharegpt", 300, 300),
+    "gpteacher_codegen.json": ("alpaca", 4535, 4535),
+    "gsm8k_train.jsonl": ("prompt-completion", 7473, 7473),
+    "kto_en_demo.json": ("messages", 300, 300),
+    "oaast_sft_zh.json": ("alpaca", 689, 689),
+    "seed_tasks.jsonl": ("alpaca", 175, 175),
+    "tau_bench_airline_first60.json": ("messages", 60, 60),
+    "tinyshakespeare_input.txt": ("text", 7222, 7222),
+    "v1_sft_demo.jsonl": ("messages", 500, 500),
+}
+
+
+def load(ingest: Ingest) -> tuple[list[Example], list[Quarantined]]:
+    blocks = list(ingest)
+    return [e for block in blocks for e in block.examples], [q for block in blocks for q in block.quarantined]
+
+
+def write(folder: Path, lines: list[bytes]) -> str:
+    path = folder / "rows.jsonl"
+    path.write_bytes(b"\n".join(lines))
+    return str(path)
+
+
+def test_every_row_is_loaded_or_quarantined_with_its_reason(tmp_path: Path) -> None:
+    source = write(tmp_path, [*GOOD, b'{"prompt": "p", "completion": ""}', b"oops"])
+    ingest = read_examples(source, AUTO, block_rows=3)
+    examples, quarantined = load(ingest)
+    assert ingest.rows_read == len(examples) + len(quarantined) == 10
+    assert [example.row for example in examples] == list(range(8))
+    before = sum(len(line) + 1 for line in GOOD)
+    assert [(q.line, q.byte_offset, q.raw) for q in quarantined] == [
+        (9, before, '{"prompt": "p", "completion": ""}'),
+        (10, before + 34, "oops"),
+    ]
+    assert quarantined[0].reason == "`completion` is empty"
+
+
+def test_ids_are_of_the_content_and_exact_repeats_are_counted(tmp_path: Path) -> None:
+    examples, _ = load(read_examples(write(tmp_path, GOOD), AUTO))
+    ids = [example.example_id for example in examples]
+    assert len(set(ids)) == 8
+    assert ids[3] == f"{ids[0]}-2"
+    assert ids[6] == f"{ids[0]}-3"
+    reordered = b'{"completion":"c0",   "prompt":"p0"}'
+    (same,), _ = load(read_examples(write(tmp_path, [reordered]), AUTO))
+    assert same.example_id == ids[0]
+    assert same.original == reordered.decode()
+
+
+def test_reading_again_gives_the_same_and_a_limit_reads_no_further(tmp_path: Path) -> None:
+    ingest = read_examples(write(tmp_path, GOOD), AUTO, block_rows=3)
+    assert load(ingest) == load(ingest)
+    limited = read_examples(write(tmp_path, [*GOOD, b"oops"]), IngestSettings(limit=5))
+    assert len(load(limited)[0]) == limited.rows_read == 5
+
+
+def test_a_source_of_which_nothing_can_be_loaded_is_refused_with_the_reasons(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"None of the 2 rows .* not JSON"):
+        read_examples(write(tmp_path, [b"oops", b"no"]), AUTO)
+    with pytest.raises(BadInput, match=r"`completion` is empty \(2\)"):
+        load(read_examples(write(tmp_path, [b'{"prompt": "p", "completion": ""}'] * 2), AUTO))
+
+
+def test_a_preview_shows_shape_columns_and_first_rows(tmp_path: Path) -> None:
+    shown = preview(write(tmp_path, [*GOOD[:2], b"oops"]), AUTO)
+    assert (shown.format, shown.columns) == ("prompt-completion", ["prompt", "completion"])
+    assert [type(row) for row in shown.rows] == [Example, Example, Quarantined]
+
+
+def test_the_content_hash_depends_on_ids_and_their_order() -> None:
+    def hashed(*ids: str) -> str:
+        hasher = ContentHasher()
+        hasher.update(ids)
+        return hasher.hexdigest()
+
+    assert len({hashed("a", "b"), hashed("b", "a"), hashed("ab"), hashed()}) == 4
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    lines=st.lists(st.sampled_from(GOOD), min_size=1, max_size=6),
+    damages=st.lists(
+        st.tuples(st.sampled_from(["cut", "flip", "splice"]), st.floats(0, 1), st.binary(max_size=6)), max_size=5
+    ),
+    name=st.sampled_from(["rows.jsonl", "rows.json", "rows.csv", "rows.txt"]),
+)
+def test_damaged_files_lose_no_row_and_raise_nothing_else(
+    lines: list[bytes], damages: list[tuple[str, float, bytes]], name: str, tmp_path: Path
+) -> None:
+    content = b"[" + b",".join(lines) + b"]" if name.endswith(".json") else b"\n".join(lines)
+    for kind, place, data in damages:
+        at = int(place * len(content))
+        if kind == "cut":
+            content = content[:at]
+        elif kind == "flip":
+            content = content[:at] + bytes([data[0] if data else 0]) + content[at + 1 :]
+        else:
+            content = content[:at] + data + content[at:]
+    path = tmp_path / name
+    path.write_bytes(content)
+    try:
+        ingest = read_examples(str(path), AUTO)
+        examples, quarantined = load(ingest)
+    except BadInput as error:
+        assert "\n" not in str(error)
+        return
+    assert ingest.rows_read == len(examples) + len(quarantined)
+    assert all(row.reason for row in quarantined)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the real datasets are not here")
+@pytest.mark.parametrize("name", REAL)
+def test_real_files_load_by_themselves(name: str) -> None:
+    ingest = read_examples(str(SHARED / name), AUTO)
+    examples, quarantined = load(ingest)
+    assert (ingest.format, ingest.rows_read, len(examples)) == REAL[name]
+    assert len(examples) + len(quarantined) == ingest.rows_read
+    if name.endswith((".json", ".jsonl")):
+        text = (SHARED / name).read_text(encoding="utf-8")
+        rows = json.loads(text) if name.endswith(".json") else [json.loads(line) for line in text.splitlines()]
+        kept = {q.line for q in quarantined}
+        assert [json.loads(e.original) for e in examples] == [r for i, r in enumerate(rows, 1) if i not in kept]
