@@ -17,7 +17,7 @@ PAGE_ROWS = 50
 
 def show_dataset(dataset: DatasetRow) -> None:
     """Counts that add up, the rows that could not be loaded, and the examples."""
-    figures = st.columns(4)
+    figures = st.columns([1, 1, 1, 2])
     figures[0].metric("Rows read", format_count(dataset.rows_read))
     figures[1].metric("Loaded", format_count(dataset.rows_loaded))
     figures[2].metric("Quarantined", format_count(dataset.rows_quarantined), help="Rows kept aside with their reason.")

@@ -1,6 +1,7 @@
 """Why this one, or why not?"""
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from core.records import DatasetRow
@@ -12,16 +13,14 @@ from core.web.theme import format_count, format_percent, format_sig
 
 def ask_row(dataset: DatasetRow) -> int:
     """The row, kept in the address so that a link shows the same example."""
-    return int(
-        st.number_input(
-            f"Row, 0 to {format_count(dataset.rows_loaded - 1)}",
-            min_value=0,
-            max_value=dataset.rows_loaded - 1,
-            step=1,
-            key="row",
-            bind="query-params",
+    last = dataset.rows_loaded - 1
+    if st.session_state.get("row", 0) > last:
+        st.session_state["row"] = last
+    with st.container(width=240):
+        row = st.number_input(
+            f"Row, 0 to {format_count(last)}", min_value=0, max_value=last, step=1, key="row", bind="query-params"
         )
-    )
+    return int(row)
 
 
 def show_conversation(dataset: DatasetRow, row: int) -> None:
@@ -69,12 +68,19 @@ def show_scores(row: int) -> None:
         st.caption("Not scored")
         st.text(str(reason))
         return
-    for name, (title, unit, meaning) in SCORES.items():
+    lines = []
+    for name, (title, unit, _) in SCORES.items():
         values = frame[name].to_numpy(dtype=float)
         if np.isfinite(values[row]):
-            share = float(np.mean(values[np.isfinite(values)] <= values[row]))
-            st.metric(title, f"{format_sig(values[row])} {unit}".strip(), help=meaning)
-            st.caption(f"Higher than or equal to {format_percent(share)} of the examples")
+            percentile = 100 * float(np.mean(values[np.isfinite(values)] <= values[row]))
+            shown = format_count(values[row]) if name == "response_tokens" else format_sig(values[row])
+            lines.append({"Score": f"{title} ({unit})" if unit else title, "Value": shown, "Percentile": percentile})
+    percentile_column = st.column_config.ProgressColumn(
+        "Percentile", format="%.0f", min_value=0, max_value=100, help="Share of the examples that are not above it."
+    )
+    st.dataframe(
+        pd.DataFrame(lines), hide_index=True, height="content", column_config={"Percentile": percentile_column}
+    )
 
 
 with show_errors():

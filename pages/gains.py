@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from core.records import Pick, SelectionRow
-from core.web.charts import draw_cumulative, draw_gains
+from core.web.charts import draw_gains
 from core.web.notices import show_errors
 from core.web.scores import read_picks, shorten
 from core.web.session import open_bench
@@ -68,18 +68,14 @@ def show_ledger(selection: SelectionRow, picks: list[Pick]) -> None:
 
 
 def show_gains(selection: SelectionRow) -> None:
-    """Gain by rank and information by tokens, each with the random band; then the ledger."""
+    """Gains and their sum by tokens spent, with the random band; then the ledger."""
     picks = read_picks(selection.selection)
     show_figures(picks)
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.markdown("**Marginal gain of each pick**", help=GAIN_HELP)
-        log_axis = st.toggle("Logarithmic axis", key="gains.log")
-        st.plotly_chart(draw_gains(picks, selection.envelope, log_axis=log_axis), key="gains.marginal")
-    with right:
-        st.markdown("**Information held together**", help="The sum of the gains so far.")
-        st.caption("The grey band is what 20 random subsets of equal tokens hold.")
-        st.plotly_chart(draw_cumulative(picks, selection.envelope), key="gains.cumulative")
+    title, toggle = st.columns([3, 1], vertical_alignment="center")
+    title.markdown("**Marginal gain of each pick, and the information they hold together**", help=GAIN_HELP)
+    with toggle:
+        log_axis = st.toggle("Logarithmic gains", key="gains.log")
+    st.plotly_chart(draw_gains(picks, selection.envelope, log_axis=log_axis), key="gains.plot")
     show_ledger(selection, picks)
 
 

@@ -1,5 +1,7 @@
 """Which examples, and how many?"""
 
+from typing import Any
+
 import streamlit as st
 
 from core.records import RunRow, SelectionRow
@@ -15,6 +17,7 @@ from core.web.theme import format_count, format_percent, format_sig
 
 PAGE_ROWS = 50
 UNITS = {"percent": "%", "examples": "", "tokens": "tok"}
+UNIT_LABELS = {"percent": "%", "examples": "examples", "tokens": "tokens"}
 
 
 def ask_criterion(run: RunRow) -> tuple[str, Settings]:
@@ -38,9 +41,14 @@ def ask_criterion(run: RunRow) -> tuple[str, Settings]:
 
 def ask_budget() -> str:
     """The budget, in one of its three units."""
-    unit = st.segmented_control("Budget in", list(UNITS), default="percent", key="desk.unit") or "percent"
+    unit = (
+        st.segmented_control(
+            "Budget in", list(UNITS), default="percent", format_func=lambda option: UNIT_LABELS[option], key="desk.unit"
+        )
+        or "percent"
+    )
     amount = st.number_input(
-        f"Budget ({unit})",
+        f"Budget ({UNIT_LABELS[unit]})",
         min_value=0.0,
         value={"percent": 10.0, "examples": 100.0, "tokens": 20000.0}[unit],
         step=1.0 if unit != "tokens" else 1000.0,
@@ -68,17 +76,22 @@ def show_selection(selection: SelectionRow) -> None:
     low, high = selection.envelope["low"][-1], selection.envelope["high"][-1]
     figures = st.columns(3)
     share, token_share = selection.examples / counts["scored"], selection.tokens / counts["tokens"]
-    figures[0].metric("Examples", format_count(selection.examples), format_percent(share), delta_color="off")
-    figures[1].metric("Response tokens", format_count(selection.tokens), format_percent(token_share), delta_color="off")
+    plain: Any = {"delta_color": "off", "delta_arrow": "off"}
+    figures[0].metric("Examples", format_count(selection.examples), f"{format_percent(share)} of the pool", **plain)
+    figures[1].metric(
+        "Response tokens", format_count(selection.tokens), f"{format_percent(token_share)} of the pool", **plain
+    )
     figures[2].metric(
         "Information (nats)",
         format_sig(selection.log_det),
         f"random {format_sig(low)} to {format_sig(high)}",
-        delta_color="off",
         help="log det of the design matrix above its ridge; 20 random subsets of equal tokens beside it.",
+        **plain,
     )
-    if low <= selection.log_det <= high:
-        st.caption("Within the random band: not distinguishable from random by information.")
+    if selection.log_det < low:
+        st.caption("Below the random band: random examples of as many tokens hold more information.")
+    elif selection.log_det <= high:
+        st.caption("Within the random band: by information, not distinguishable from random.")
     st.markdown("**Information by response tokens**")
     st.plotly_chart(draw_cumulative(picks, selection.envelope), key="desk.cumulative")
     score = "delta_entropy" if selection.criterion == "instructdiff" else "nll"

@@ -62,7 +62,7 @@ def _is_name(cell: str) -> bool:
     try:
         float(cell)
     except ValueError:
-        return 0 < len(cell) <= LONGEST_NAME and "\n" not in cell and cell[-1] not in ".?!"
+        return 0 < len(cell) <= LONGEST_NAME and cell.isprintable() and cell[-1] not in ".?!"
     return False
 
 

@@ -1,51 +1,54 @@
 """The figures of the pages, as pure functions from numbers to plotly."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from core.records import Pick
 from core.web.theme import LEFT_OUT, RANDOM_BAND, SELECTED, figure_layout
 
 HEIGHT = 340
+MOST_MARKERS = 400
 
 
 def draw_cumulative(picks: Sequence[Pick], envelope: dict[str, list[float]]) -> go.Figure:
     """Information held by the first picks against their tokens, with the random band of equal tokens."""
-    tokens = np.cumsum([pick.response_tokens for pick in picks])
     figure = go.Figure(layout=figure_layout(None, "Response tokens", "Information (nats)"))
-    _add_band(figure, envelope["tokens"], envelope["low"], envelope["high"], "Random subsets of equal tokens")
-    figure.add_scatter(
-        x=tokens,
-        y=np.array([pick.cumulative for pick in picks], dtype=float),
-        mode="lines",
-        name="This selection",
-        line={"color": SELECTED, "width": 2.5},
-        hovertemplate="%{x:,} tokens<br>%{y:,.1f} nats<extra></extra>",
-    )
+    _add_information(figure, picks, envelope)
     figure.update_layout(height=HEIGHT)
     return figure
 
 
 def draw_gains(picks: Sequence[Pick], envelope: dict[str, list[float]], *, log_axis: bool) -> go.Figure:
-    """Marginal gain of each pick by rank, with what random examples gain once as many tokens are spent."""
-    figure = go.Figure(layout=figure_layout(None, "Rank of the pick", "Marginal gain (nats)"))
-    spent = np.cumsum([pick.response_tokens for pick in picks])
-    ranks = np.interp(envelope["tokens"], spent, [pick.rank for pick in picks])
-    _add_band(figure, ranks, envelope["gain_low"], envelope["gain_high"], "Random examples after as many tokens")
+    """Above, the marginal gain of each pick; below, their sum; both against the tokens spent, with
+    what random examples do after as many."""
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
+    figure.update_layout(figure_layout(), height=560)
+    tokens = np.cumsum([pick.response_tokens for pick in picks])
+    band = (envelope["tokens"], envelope["gain_low"], envelope["gain_high"])
+    _add_band(figure, *band, showlegend=False, row=1, col=1)
     figure.add_scatter(
-        x=[pick.rank for pick in picks],
+        x=tokens,
         y=np.array([pick.gain for pick in picks], dtype=float),
-        mode="lines+markers" if len(picks) <= 400 else "lines",
-        name="This selection",
+        customdata=[pick.rank for pick in picks],
+        mode="lines+markers" if len(picks) <= MOST_MARKERS else "lines",
         line={"color": SELECTED, "width": 1.5},
         marker={"size": 5},
-        hovertemplate="#%{x:,}<br>%{y:.3g} nats<extra></extra>",
+        showlegend=False,
+        hovertemplate="#%{customdata:,}: %{y:.3g} nats<br>after %{x:,} tokens<extra></extra>",
+        row=1,
+        col=1,
     )
-    figure.update_layout(height=HEIGHT)
+    _add_information(figure, picks, envelope, row=2, col=1)
+    axis = figure_layout()["yaxis"]
+    figure.update_yaxes({**axis, "title": {"text": "Marginal gain (nats)"}}, row=1, col=1)
+    figure.update_yaxes({**axis, "title": {"text": "Information (nats)"}}, row=2, col=1)
+    figure.update_xaxes(title_text="Response tokens spent", separatethousands=True, showgrid=False, row=2, col=1)
     if log_axis:
-        figure.update_yaxes(type="log")
+        figure.update_yaxes(type="log", row=1, col=1)
     return figure
 
 
@@ -73,17 +76,23 @@ def draw_histogram(values: np.ndarray, chosen: np.ndarray, title: str) -> go.Fig
     return figure
 
 
-def _add_band(
-    figure: go.Figure, x: Sequence[float] | np.ndarray, low: Sequence[float], high: Sequence[float], name: str
-) -> None:
-    figure.add_scatter(x=x, y=high, mode="lines", line={"width": 0}, showlegend=False, hoverinfo="skip")
+def _add_information(figure: go.Figure, picks: Sequence[Pick], envelope: dict[str, list[float]], **place: int) -> None:
+    low, high = ([0.0, *envelope[name]] for name in ("low", "high"))
+    _add_band(figure, [0.0, *envelope["tokens"]], low, high, **place)
     figure.add_scatter(
-        x=x,
-        y=low,
+        x=np.cumsum([0, *(pick.response_tokens for pick in picks)]),
+        y=np.array([0.0, *(pick.cumulative or 0.0 for pick in picks)]),
         mode="lines",
-        line={"width": 0},
-        fill="tonexty",
-        fillcolor=RANDOM_BAND,
-        name=name,
-        hoverinfo="skip",
+        name="This selection",
+        line={"color": SELECTED, "width": 2.5},
+        hovertemplate="%{x:,} tokens<br>%{y:,.1f} nats<extra></extra>",
+        **place,
+    )
+
+
+def _add_band(figure: go.Figure, x: Sequence[float], low: Sequence[float], high: Sequence[float], **rest: Any) -> None:
+    outline: dict[str, Any] = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+    figure.add_scatter(x=x, y=high, **outline, **{**rest, "showlegend": False})
+    figure.add_scatter(
+        x=x, y=low, fill="tonexty", fillcolor=RANDOM_BAND, name="Random subsets of equal tokens", **outline, **rest
     )

@@ -10,6 +10,7 @@ from core.web.notices import escape_markdown, show_said
 from core.web.session import apply_next_choice, open_bench
 from core.web.strip import job_strip
 
+ASSETS = Path(__file__).parent / "assets"
 PAGES = {
     "Data": [("dataset", "Dataset"), ("scoring", "Scoring")],
     "Choose": [("select", "Desk"), ("map", "Map"), ("gains", "Gains")],
@@ -20,7 +21,9 @@ PAGES = {
 
 def draw() -> None:
     """Draw the frame and run the page that the address names."""
-    st.set_page_config(page_title="Gleaner", page_icon=":material/grain:", layout="wide")
+    st.set_page_config(page_title="Gleaner", page_icon=str(ASSETS / "icon.svg"), layout="wide")
+    st.logo(ASSETS / "logo.svg", size="large")
+    st.html(ASSETS / "frame.css")
     page = st.navigation(
         {
             group: [
