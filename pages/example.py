@@ -75,12 +75,8 @@ def show_scores(row: int) -> None:
             percentile = 100 * float(np.mean(values[np.isfinite(values)] <= values[row]))
             shown = format_count(values[row]) if name == "response_tokens" else format_sig(values[row])
             lines.append({"Score": f"{title} ({unit})" if unit else title, "Value": shown, "Percentile": percentile})
-    percentile_column = st.column_config.ProgressColumn(
-        "Percentile", format="%.0f", min_value=0, max_value=100, help="Share of the examples that are not above it."
-    )
-    st.dataframe(
-        pd.DataFrame(lines), hide_index=True, height="content", column_config={"Percentile": percentile_column}
-    )
+    share = st.column_config.NumberColumn(format="%.0f", help="Percentage of the examples that are not above it.")
+    st.dataframe(pd.DataFrame(lines), hide_index=True, height="content", column_config={"Percentile": share})
 
 
 with show_errors():

@@ -1,13 +1,12 @@
 """Where does the selection lie, and what lies beside it?"""
 
-import numpy as np
 import streamlit as st
 
 from core.records import RunRow
 from core.web.mapping import COLOURS, map_points, show_example_card, show_group
 from core.web.notices import show_errors
 from core.web.scatter import nearest_point, points_inside, scatter
-from core.web.scores import read_map, read_picks, scores_of, selected_mask
+from core.web.scores import map_of, read_picks, scores_of, selected_mask
 from core.web.session import current_selection, open_bench
 from core.web.steps import require_finished_run
 from core.web.strip import show_progress
@@ -15,12 +14,13 @@ from core.web.strip import show_progress
 
 def draw_map(run: RunRow) -> None:
     """The map over the page's width, with the clicked example or the lassoed group beside it."""
-    points, frame = read_map(run.run), scores_of(run.run)
+    points, frame = map_of(run.run), scores_of(run.run)
     selection = current_selection()
     picks = read_picks(selection.selection) if selection else []
     selected = selected_mask(picks, len(frame))[points["row_number"]]
     possible = [name for name in COLOURS if name == "selection" or frame[name].notna().any()]
-    colour = st.selectbox("Colour by", possible, format_func=lambda name: COLOURS[name], key="map.colour")
+    with st.container(width=280):
+        colour = st.selectbox("Colour by", possible, format_func=lambda name: COLOURS[name], key="map.colour")
     left, right = st.columns([3, 1], gap="medium")
     with left:
         event = scatter(
@@ -53,7 +53,7 @@ def wait_for_map(run: str) -> None:
     """The map's job, until its points are there."""
     bench = open_bench()
     progress = bench.map_progress(run)
-    if bench.runs.map_points(run).num_rows or progress.has_ended:
+    if progress.has_ended:
         bench.take_in()
         st.rerun()
     show_progress(progress)
@@ -80,7 +80,7 @@ with show_errors():
         if st.session_state.get("map.run") != finished.run:
             st.session_state["map.run"] = finished.run
             st.session_state.pop("map.clicked", None)
-        if np.size(read_map(finished.run)["x"]) or open_bench().runs.map_points(finished.run).num_rows:
+        if len(map_of(finished.run)["x"]):
             map_panel(finished)
         else:
             offer_map(finished)

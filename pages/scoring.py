@@ -50,25 +50,27 @@ def start_card(dataset: DatasetRow) -> None:
         go_on_with(run=run, selection=None)
 
 
-@st.fragment(run_every=1.0)
-def show_job(run: str) -> None:
-    """The running job, once a second, from its files."""
+@st.fragment(run_every=2.0)
+def show_job(run: RunRow) -> None:
+    """The running job and what it has found so far, drawn again as it goes on."""
     bench = open_bench()
-    progress = bench.run_progress(run)
+    progress = bench.run_progress(run.run)
     if not progress.is_working:
         st.rerun()
     show_progress(progress)
     if st.button("Cancel", key="job.cancel", help="What is finished is kept, and the run can be resumed."):
-        bench.cancel_run(run)
+        bench.cancel_run(run.run)
+    show_figures(run, None)
 
 
 def show_run(run: RunRow) -> None:
-    """Where the run stands and what it has found so far."""
+    """Where the run stands and what it has found."""
     bench = open_bench()
     progress = bench.run_progress(run.run)
     if progress.is_working:
-        show_job(run.run)
-    elif progress.state != "done":
+        show_job(run)
+        return
+    if progress.state != "done":
         st.warning(escape_markdown(f"{describe_progress(progress)}. {progress.error or 'What was finished is kept.'}"))
         if st.button("Resume", type="primary"):
             bench.resume_run(run.run)

@@ -2,11 +2,16 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-quic",
@@ -89,18 +94,71 @@ def make_tiny_model(folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def chats(tmp_path: Path) -> Path:
-    """Twelve short chats as JSONL."""
-    path = tmp_path / "chats.jsonl"
+def write_chats(path: Path, count: int) -> Path:
+    """Short chats as Alpaca JSONL; every 24th has a prompt of 200 words."""
     words = ["tin", "owl", "sea", "map", "ash", "ink", "fig", "elm", "oak", "ivy", "yew", "bay"]
     with path.open("w", encoding="utf-8") as stream:
-        for i, word in enumerate(words):
-            row = {
-                "instruction": f"Say {word}.",
-                "input": "",
-                "output": f"{word} " * (1 + i % 4) + str(i),
-                "topic": i % 3,
-            }
+        for i in range(count):
+            word = words[i % len(words)]
+            asked = f"Say {word}. " * (50 if i % 24 == 23 else 1)
+            row = {"instruction": asked, "input": "", "output": f"{word} " * (1 + i % 5) + str(i), "topic": i % 3}
             stream.write(json.dumps(row) + "\n")
     return path
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A workspace whose dataset `chats` a tiny model scored and calibrated on, by the command line."""
+
+    workspace: Path
+    report: dict
+    model: Path
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
+    """Poll until the condition holds; fail when it has not within `seconds`."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def run_core(workspace: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess:
+    """Run `python -m core` in a process of its own, and check how it ended."""
+    done = subprocess.run(
+        [sys.executable, "-m", "core", *words, "--workspace", str(workspace)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    return done
+
+
+def core_json(workspace: Path, *words: str) -> dict:
+    """The one JSON object that a command prints on stdout."""
+    result: dict = json.loads(run_core(workspace, *words, "--json").stdout)
+    return result
+
+
+@pytest.fixture(scope="session")
+def scored(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Scored:
+    """Twenty-four chats, one of them too long to score, scored once for all tests that only read."""
+    folder = tmp_path_factory.mktemp("scored")
+    source = write_chats(folder / "chats.jsonl", 24)
+    core_json(folder / "workspace", "ingest", str(source), "--name", "chats")
+    report = core_json(
+        folder / "workspace",
+        *("score", "chats", "--model", str(tiny_model), "--calibrate", "0.3", "--max-length", "128"),
+        *("--set", "epochs=1", "--set", "shard_rows=8"),
+    )
+    return Scored(folder / "workspace", report, tiny_model)
+
+
+@pytest.fixture
+def workspace(scored: Scored, tmp_path: Path) -> Path:
+    """A copy of the scored workspace that a test may change."""
+    return Path(shutil.copytree(scored.workspace, tmp_path / "workspace"))

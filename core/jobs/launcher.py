@@ -11,6 +11,7 @@ from pathlib import Path
 from core.jobs.folder import JobFolder
 from core.records import JobProgress
 
+LEAVING_SECONDS = 20.0
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -24,8 +25,9 @@ class Launcher:
     def start(self, folder: JobFolder) -> None:
         """Start or resume a job; one that is alive, or done, is left alone."""
         with self._lock:
+            _let_it_leave(folder)
             self.reap()
-            if folder.is_alive() or folder.path in self._processes or folder.progress().state == "done":
+            if folder.is_alive() or folder.progress().is_working or folder.progress().state == "done":
                 return
             folder.clear_cancel()
             folder.write(JobProgress("starting", started=time.time(), updated=time.time()))
@@ -45,6 +47,13 @@ class Launcher:
         for path, process in list(self._processes.items()):
             if process.poll() is not None:
                 del self._processes[path]
+
+
+def _let_it_leave(folder: JobFolder) -> None:
+    """A worker that has said its last word is gone in a moment; until then it could not be replaced."""
+    end = time.monotonic() + LEAVING_SECONDS
+    while folder.progress().has_ended and folder.is_alive() and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 class Supervisor:

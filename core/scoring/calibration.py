@@ -82,7 +82,7 @@ def _training_arguments(scoring: ScoringSettings, settings: CalibrationSettings,
         learning_rate=settings.learning_rate,
         per_device_train_batch_size=settings.batch_examples,
         lr_scheduler_type="cosine",
-        warmup_steps=math.ceil(0.05 * steps),
+        warmup_steps=int(0.05 * steps),  # rounded up, a short run would spend its only step at rate 0
         weight_decay=0.01,
         max_grad_norm=1.0,
         bf16=scoring.dtype != "float32",

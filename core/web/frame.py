@@ -40,13 +40,16 @@ def draw() -> None:
         st.stop()
     apply_next_choice()
     with st.sidebar:
-        _choosers()
+        run = _choosers()
+        if page.url_path != "scoring":
+            job_strip(run)
     st.title(page.title)
     show_said()
     page.run()
 
 
-def _choosers() -> None:
+def _choosers() -> str | None:
+    """Draw the three choosers and return the run."""
     bench = open_bench()
     datasets = [dataset.name for dataset in bench.datasets.all()]
     dataset = _choose("Dataset", "dataset", datasets, {})
@@ -54,7 +57,7 @@ def _choosers() -> None:
     run = _choose("Scoring run", "run", list(runs), runs)
     selections = {row.selection: _describe_selection(row) for row in bench.selections.of_run(run)} if run else {}
     _choose("Selection", "selection", list(selections), selections)
-    job_strip(run)
+    return run
 
 
 def _choose(label: str, key: str, options: list[str], names: dict[str, str]) -> str | None:

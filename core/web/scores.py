@@ -1,7 +1,4 @@
-"""A run's scores and a selection's picks, read once and shared by all sessions.
-
-Both never change once a run is done, so they are cached by name.
-"""
+"""A run's scores and map, and a selection's picks, read once and shared by all sessions."""
 
 from typing import Any
 
@@ -18,34 +15,43 @@ SCORES = {
     "delta_nll": ("ΔNLL", "nats", "NLL after calibration − before: below 0, light tuning made the response likelier."),
     "delta_entropy": ("ΔH", "nats", "Entropy before calibration − after: above 0, light tuning made the model surer."),
     "ppl": ("Perplexity", "", "exp(NLL): the number of equally likely words that would surprise as much."),
-    "response_tokens": ("Response tokens", "tokens", "Tokens of the response that were scored."),
+    "response_tokens": ("Response tokens", "", "Tokens of the response that were scored."),
 }
 
 
+def scores_of(run: str) -> pd.DataFrame:
+    """One row per example in row order, as far as the run has got."""
+    return _read_scores(run, _version(run))
+
+
+def map_of(run: str) -> dict[str, Any]:
+    """A run's map, as arrays row_number, x, y; empty until it is drawn."""
+    return _read_map(run, _version(run))
+
+
+def _version(run: str) -> int:
+    """Changes whenever a run's results in the database do."""
+    return len(open_bench().runs.taken_shards(run))
+
+
 @st.cache_data(show_spinner=False, max_entries=8)
-def read_scores(run: str, tokens_scored: int) -> pd.DataFrame:
-    """One row per example in row order; `tokens_scored` makes a growing run a new entry."""
-    del tokens_scored
+def _read_scores(run: str, version: int) -> pd.DataFrame:
+    del version
     frame: pd.DataFrame = open_bench().runs.scores(run).to_pandas()
     return frame
 
 
-def scores_of(run: str) -> pd.DataFrame:
-    """The scores as they are now."""
-    return read_scores(run, open_bench().runs.counts(run)["tokens"])
+@st.cache_data(show_spinner=False, max_entries=4)
+def _read_map(run: str, version: int) -> dict[str, Any]:
+    del version
+    table = open_bench().runs.map_points(run)
+    return {name: table[name].to_numpy() for name in ("row_number", "x", "y")}
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
 def read_picks(selection: str) -> list[Pick]:
     """A selection's ledger."""
     return open_bench().selections.picks(selection)
-
-
-@st.cache_data(show_spinner=False, max_entries=4)
-def read_map(run: str) -> Any:
-    """A run's map points, as arrays row, x, y."""
-    table = open_bench().runs.map_points(run)
-    return {name: table[name].to_numpy() for name in ("row_number", "x", "y")}
 
 
 def selected_mask(picks: list[Pick], count: int) -> np.ndarray:

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,7 @@ from core.jobs.folder import JobFolder
 from core.jobs.launcher import Launcher
 from core.jobs.progress import Cancelled, Progress
 from core.records import JobProgress
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
+from tests.conftest import wait_until
 
 
 @pytest.fixture
