@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from core.files import replacing
 from core.insight.projection import fit_projection
 from core.jobs.progress import Progress
 from core.records import Example
@@ -50,9 +51,8 @@ def project(folder: Path, progress: Progress, *, settings: dict[str, Any]) -> di
     progress.begin("Drawing the map", 0, "")
     arrays = open_arrays(RunFolder(folder.parent).arrays)
     rows, points = fit_projection(arrays.mean_features, ProjectionSettings.checked(**settings))
-    with (folder / ".points.npz").open("wb") as stream:
+    with replacing(folder / "points.npz") as partial, partial.open("wb") as stream:
         np.savez(stream, rows=rows, points=points)
-    (folder / ".points.npz").rename(folder / "points.npz")
     return {"points": len(rows)}
 
 

@@ -7,7 +7,6 @@ exports/               files for trainers
 """
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.files import replacing
 from core.records import Example
 
 INPUT_SCHEMA = pa.schema(
@@ -97,8 +97,7 @@ class RunFolder:
 
 def write_input(path: Path, blocks: Iterable[Sequence[Example]]) -> None:
     """Write the examples of a run, one row group a block, under a temporary name until complete."""
-    partial = path.with_name(f".{path.name}-{os.getpid()}")
-    with pq.ParquetWriter(partial, INPUT_SCHEMA, compression="zstd") as writer:
+    with replacing(path) as partial, pq.ParquetWriter(partial, INPUT_SCHEMA, compression="zstd") as writer:
         for block in blocks:
             columns = [
                 {
@@ -110,7 +109,6 @@ def write_input(path: Path, blocks: Iterable[Sequence[Example]]) -> None:
                 for example in block
             ]
             writer.write_table(pa.Table.from_pylist(columns, INPUT_SCHEMA))
-    partial.replace(path)
 
 
 def read_input(path: Path, rows: range) -> list[Example]:

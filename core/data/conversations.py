@@ -78,7 +78,11 @@ def _content(content: Any, number: int) -> str:
 def _part(part: Any, number: int) -> str:
     if isinstance(part, str):
         return part
-    text = part.get("text", part.get("value")) if isinstance(part, dict) else None
+    text = (
+        next((part[key] for key in ("text", "value") if part.get(key) is not None), None)
+        if isinstance(part, dict)
+        else None
+    )
     if not isinstance(text, str):
         kind = part.get("type") if isinstance(part, dict) else name_of_type(part)
         raise RowError(f"turn {number}: a part of the content is {kind!r}, not text")

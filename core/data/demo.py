@@ -1,8 +1,9 @@
 """The demo: 2,026 real English chats from the package chatterbot-corpus (BSD), in 21 topics.
 
-In three topics a question stands with several answers to choose from; there the first answer
-is the response and the others are kept beside it. In the rest the lines are turns. One entry
-of the trivia file lost its list marks in the original and is put right.
+In two topics a question stands with several answers to choose from; there the first answer is
+the response and the others are kept beside it. In the rest the lines are turns, and a last one
+that nobody answers is kept beside them. One entry of the trivia file lost its list marks in the
+original and is put right.
 """
 
 import importlib.util
@@ -13,17 +14,18 @@ from typing import Any
 import yaml
 
 from core.errors import BadInput
+from core.files import replacing
 
 PACKAGE = "chatterbot_corpus"
-ALTERNATIVE_ANSWERS = {"computers", "emotion", "psychology"}
+ALTERNATIVE_ANSWERS = {"computers", "emotion"}
 
 
 def write_demo(path: Path) -> Path:
     """Write the demo as JSONL in OpenAI's messages, with a `topic` column. Raises BadInput without the package."""
     lines = [json.dumps(row, ensure_ascii=False) for file in _topic_files() for row in _read_topic(file)]
-    partial = path.with_name(f".{path.name}")
-    partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return partial.replace(path)
+    with replacing(path) as partial:
+        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
 
 
 def _topic_files() -> list[Path]:
@@ -52,6 +54,9 @@ def _row(lines: list[str], topic: str) -> dict[str, Any]:
     if topic in ALTERNATIVE_ANSWERS and len(lines) > 2:
         row["other_answers"] = lines[2:]
         lines = lines[:2]
+    elif len(lines) % 2:
+        row["unanswered"] = lines[-1]
+        lines = lines[:-1]
     roles = ("user", "assistant")
     row["messages"] = [{"role": roles[turn % 2], "content": line} for turn, line in enumerate(lines)]
     return row

@@ -5,13 +5,13 @@ One file has one schema: scores and reasons never stand in it.
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
+from core.files import replacing
 from core.records import ExportReport, Message
 from core.settings import ExportFormat
 
@@ -67,14 +67,8 @@ def _line(row: ExportRow, shape: ExportFormat, with_tools: bool) -> str:
 
 
 def _write(path: Path, lines: Iterable[bytes]) -> None:
-    partial = path.with_name(f".{path.name}-{os.getpid()}")
     try:
-        with partial.open("wb") as stream:
+        with replacing(path) as partial, partial.open("wb") as stream:
             stream.writelines(lines)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
     except OSError as error:
         raise BadInput(f"{str(path)!r} cannot be written: {error.strerror}.") from None
-    finally:
-        partial.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 import orjson
 
@@ -19,6 +20,7 @@ from core.records import Example, Quarantined
 from core.settings import IngestSettings
 
 SAMPLE_ROWS = 200
+SCANNED_ROWS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +134,11 @@ def read_examples(source: str, settings: IngestSettings, block_rows: int = 2000)
     to columns that are not there.
     """
     opened = open_source(source, settings.split)
-    sample, reasons, count = [], Counter[str](), 0
-    for row in islice(opened.rows(), min(SAMPLE_ROWS, settings.limit or SAMPLE_ROWS)):
+    sample: list[dict[str, Any]] = []
+    reasons, count = Counter[str](), 0
+    for row in islice(opened.rows(), min(SCANNED_ROWS, settings.limit or SCANNED_ROWS)):
+        if len(sample) == SAMPLE_ROWS:
+            break
         count += 1
         if row.fields is None:
             reasons[row.problem or "unreadable"] += 1

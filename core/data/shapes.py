@@ -29,7 +29,7 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A way in which rows are laid out.
+    """A way in which rows are laid out. An optional field that is not mapped is read by its own name.
 
     `names` has the usual column names of each field, likeliest first; `required` fields must be
     there; `convert(row, mapping)` makes the conversation or raises RowError with the reason.
@@ -47,10 +47,11 @@ class Shape:
         """
         if said and all(field in said for field in self.required):
             return said
+        by_name = {column.strip().lower(): column for column in reversed(columns)}
         guessed = {
-            field: column
+            field: by_name[found]
             for field, names in self.names.items()
-            if (column := next((name for name in names if name in columns), None))
+            if (found := next((name for name in names if name in by_name), None))
         }
         mapping = guessed | said
         return mapping if all(field in mapping for field in self.required) else None
@@ -228,11 +229,12 @@ def _turns(row: dict[str, Any], column: str) -> list[Any]:
 
 
 def _text(row: dict[str, Any], mapping: Mapping, field: str) -> str:
-    value = row.get(mapping[field]) if field in mapping else None
+    column = mapping.get(field, field)
+    value = row.get(column)
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise RowError(f"`{mapping[field]}` is {name_of_type(value)}, not text")
+        raise RowError(f"`{column}` is {name_of_type(value)}, not text")
     return str(value)
 
 
@@ -246,14 +248,15 @@ def _answer(row: dict[str, Any], mapping: Mapping, field: str) -> str:
 
 
 def _history(row: dict[str, Any], mapping: Mapping) -> list[tuple[str, str]]:
-    pairs = row.get(mapping["history"]) if "history" in mapping else None
+    column = mapping.get("history", "history")
+    pairs = row.get(column)
     if not pairs:
         return []
     if not isinstance(pairs, list) or any(
         not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(side, str) for side in pair))
         for pair in pairs
     ):
-        raise RowError(f"`{mapping['history']}` is not a list of pairs of texts")
+        raise RowError(f"`{column}` is not a list of pairs of texts")
     return [(pair[0], pair[1]) for pair in pairs]
 
 
@@ -265,14 +268,15 @@ def _with_system(row: dict[str, Any], mapping: Mapping, messages: list[Message])
 
 
 def _tools(row: dict[str, Any], mapping: Mapping) -> list[Any] | None:
-    tools = row.get(mapping["tools"]) if "tools" in mapping else None
+    column = mapping.get("tools", "tools")
+    tools = row.get(column)
     if isinstance(tools, str) and tools.strip():
         try:
             tools = orjson.loads(tools)
         except orjson.JSONDecodeError:
-            raise RowError(f"`{mapping['tools']}` is text that is not JSON") from None
+            raise RowError(f"`{column}` is text that is not JSON") from None
     if not tools:
         return None
     if not isinstance(tools, list):
-        raise RowError(f"`{mapping['tools']}` is {name_of_type(tools)}, not a list of tools")
+        raise RowError(f"`{column}` is {name_of_type(tools)}, not a list of tools")
     return tools

@@ -84,7 +84,7 @@ def _recognise(path: Path) -> str:
     suffix, text = path.suffix.lower(), head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if suffix in (".csv", ".tsv"):
         return suffix[1:]
-    if text.startswith(b"[") and suffix not in (".jsonl", ".ndjson", ".txt"):
+    if text.startswith(b"[") and suffix != ".txt" and not (suffix in (".jsonl", ".ndjson") and _is_line(text)):
         return "array"
     if suffix in (".jsonl", ".ndjson") or (text.startswith(b"{") and _is_object(text.splitlines()[0], len(head))):
         return "jsonl"
@@ -105,6 +105,16 @@ def _refuse_what_is_no_text(path: Path, head: bytes) -> None:
         raise BadInput(
             f"File {str(path)!r} is binary, and not Parquet; give JSONL, JSON, CSV, TSV, Parquet or plain text."
         )
+
+
+def _is_line(text: bytes) -> bool:
+    """Whether the first line is JSON by itself and others follow, as in a file of JSON lines."""
+    first, _, rest = text.partition(b"\n")
+    try:
+        orjson.loads(first)
+    except orjson.JSONDecodeError:
+        return False
+    return bool(rest.strip())
 
 
 def _is_object(line: bytes, sniffed: int) -> bool:

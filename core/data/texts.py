@@ -15,6 +15,9 @@ import orjson
 
 LONGEST_LINE = 100_000_000
 RawRow = tuple[int, int | None, str, dict[str, Any] | None, str | None]
+LINE_BREAK = re.compile(r"(,?)[ \t]*[\r\n]\s*")
+"""Indentation between an element's tokens: no JSON string holds a line break."""
+
 SPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -56,8 +59,8 @@ def parse_object(content: bytes) -> tuple[dict[str, Any] | None, str | None]:
 def read_array_rows(path: Path) -> Iterator[RawRow]:
     """One row an element of the file's JSON array; `line` counts elements.
 
-    Elements are cut out of the text one by one, so one that is wrong costs only itself, and
-    each keeps its own text. What follows a place where no element can be found is one row.
+    Elements are cut out of the text one by one and put on one line each, so one that is wrong
+    costs only itself. What follows a place where no element can be found is one row.
     """
     text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
     decoder = json.JSONDecoder()
@@ -67,21 +70,23 @@ def read_array_rows(path: Path) -> Iterator[RawRow]:
         number += 1
         try:
             _, end = decoder.raw_decode(text, position)
-        except (json.JSONDecodeError, RecursionError) as error:
-            problem = getattr(error, "msg", "nested too deeply")
-            yield number, None, _printable(text[position:]), None, f"not JSON from here to the end: {problem}"
+        except (ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
+            problem = getattr(error, "msg", "nested too deeply or a number too long")
+            yield number, None, printable(text[position:]), None, f"not JSON from here to the end: {problem}"
             return
-        raw = text[position:end]
+        raw = LINE_BREAK.sub(lambda match: ", " if match[1] else "", text[position:end])
         fields, trouble = parse_object(raw.encode("utf-8", "surrogateescape"))
-        yield number, None, _printable(raw), fields, trouble
+        yield number, None, printable(raw), fields, trouble
         position = _skip_space(text, end)
         if text[position : position + 1] == ",":
             position = _skip_space(text, position + 1)
         elif text[position : position + 1] != "]":
             rest = text[position:]
             problem = "the array is not closed: the file is cut off" if not rest else "no comma after element"
-            yield number + 1, None, _printable(rest), None, f"{problem} {number:,}"
+            yield number + 1, None, printable(rest), None, f"{problem} {number:,}"
             return
+    if rest := text[position + 1 :].strip():
+        yield number + 1, None, printable(rest), None, "text after the end of the array"
 
 
 def read_passage_rows(path: Path) -> Iterator[RawRow]:
@@ -113,11 +118,12 @@ def _passage(line: int, offset: int, lines: list[str]) -> RawRow:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        return line, offset, _printable(text), None, "not UTF-8"
+        return line, offset, printable(text), None, "not UTF-8"
     return line, offset, orjson.dumps({"text": text}).decode(), {"text": text}, None
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Text whose undecodable bytes are shown as replacement marks."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 

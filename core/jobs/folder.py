@@ -9,12 +9,12 @@ log.txt         what the worker printed
 
 import fcntl
 import json
-import os
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from core.files import replacing
 from core.records import JobProgress
 
 STARTING_SECONDS = 20.0
@@ -88,10 +88,6 @@ class JobFolder:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write under a temporary name, sync, rename."""
-    partial = path.with_name(f".{path.name}-{os.getpid()}")
-    with partial.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
+    """Replace a file's text as a whole."""
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")

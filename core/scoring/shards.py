@@ -7,7 +7,6 @@ resume is to list what exists (architecture.md, exactly once).
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
+
+from core.files import replacing
 
 SUFFIX = ".safetensors"
 
@@ -75,11 +76,8 @@ def write_shard(path: Path, shard: Shard) -> None:
         if name != "reasons" and getattr(shard, name) is not None
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}-{os.getpid()}")
-    save_file(arrays, partial, metadata={"reasons": json.dumps(shard.reasons)})
-    with partial.open("rb") as stream:
-        os.fsync(stream.fileno())
-    partial.replace(path)
+    with replacing(path) as partial:
+        save_file(arrays, partial, metadata={"reasons": json.dumps(shard.reasons)})
 
 
 def read_shard(path: Path, *, with_features: bool = True) -> Shard:

@@ -23,9 +23,13 @@ class Database:
         """Open or create. Raises WorkspaceBusy when another process has it, BadInput when it is no database."""
         self._writing = threading.RLock()
         self._connection = _connect(path)
-        self._upgrade()
-        for statement in ("SET enable_external_access = false", "SET lock_configuration = true"):
-            self._connection.execute(statement)
+        try:
+            self._upgrade()
+            for statement in ("SET enable_external_access = false", "SET lock_configuration = true"):
+                self._connection.execute(statement)
+        except BaseException:
+            self._connection.close()
+            raise
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:

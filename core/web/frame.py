@@ -61,19 +61,23 @@ def _choosers() -> str | None:
 
 
 def _choose(label: str, key: str, options: list[str], names: dict[str, str]) -> str | None:
-    """A chooser bound to the address; a choice that is gone falls back to the newest."""
-    if st.session_state.get(key) not in options:
-        st.session_state[key] = options[0] if options else None
-    return st.selectbox(
+    """A chooser that the address fills at first and then follows; a choice that is gone falls back to the newest."""
+    wanted = st.session_state.get(key) or st.query_params.get(key)
+    st.session_state[key] = wanted if wanted in options else next(iter(options), None)
+    chosen = st.selectbox(
         label,
         options,
         key=key,
         format_func=lambda option: names.get(option, option),
-        bind="query-params",
         persist_state="session",
         placeholder="None yet",
         disabled=not options,
     )
+    if chosen:
+        st.query_params[key] = chosen
+    else:
+        st.query_params.pop(key, None)
+    return chosen
 
 
 def _describe_run(row: RunRow) -> str:

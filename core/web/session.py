@@ -1,6 +1,6 @@
 """Which workspace, dataset, run and selection is this session looking at?
 
-The three choices are widgets of the frame, bound to the address, so a link shows what its
+The three choices are widgets of the frame and stand in the address, so a link shows what its
 sender saw. Everything else lives in the database: a browser session holds nothing that
 would be missed.
 """

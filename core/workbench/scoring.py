@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import BadInput, JobFailed
+from core.files import replacing
 from core.jobs.folder import JobFolder, write_atomically
 from core.records import JobProgress, Rendered, RunRow, ScoreReport
 from core.scoring.arrays import RunArrays, open_arrays
@@ -162,7 +163,8 @@ class Scoring(Bench):
         target = check_target(path, ".npz")
         arrays = self.arrays(self.runs.get(run).run)
         ids = np.array(self.datasets.example_ids(self.runs.get(run).dataset))
-        np.savez(target, example_id=ids, offsets=arrays.offsets, values=arrays.factors)
+        with replacing(target) as partial, partial.open("wb") as stream:
+            np.savez(stream, example_id=ids, offsets=arrays.offsets, values=arrays.factors)
         return target
 
     def render(self, dataset: str, row: int, settings: ScoringSettings | None = None) -> Rendered:

@@ -84,6 +84,11 @@ def test_a_source_of_which_nothing_can_be_loaded_is_refused_with_the_reasons(tmp
         load(read_examples(write(tmp_path, [b'{"prompt": "p", "completion": ""}'] * 2), AUTO))
 
 
+def test_a_bad_beginning_does_not_condemn_a_file(tmp_path: Path) -> None:
+    examples, quarantined = load(read_examples(write(tmp_path, [b"oops"] * 300 + GOOD), AUTO))
+    assert (len(examples), len(quarantined)) == (8, 300)
+
+
 def test_a_preview_shows_shape_columns_and_first_rows(tmp_path: Path) -> None:
     shown = preview(write(tmp_path, [*GOOD[:2], b"oops"]), AUTO)
     assert (shown.format, shown.columns) == ("prompt-completion", ["prompt", "completion"])

@@ -64,6 +64,12 @@ def convert(row: dict[str, Any], shape: Any = "auto", **said: str) -> list[dict[
             },
             [SYSTEM, USER, {"role": "assistant", "content": "f()"}, {"role": "tool", "content": "1"}, ASSISTANT],
         ),
+        ("prompt-completion", {"Question": "Q", "Answer": "A"}, [USER, ASSISTANT]),
+        (
+            "messages",
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": None, "value": "Q"}]}, ASSISTANT]},
+            [USER, ASSISTANT],
+        ),
         ("text", {"text": "A"}, [ASSISTANT]),
     ],
 )
@@ -103,6 +109,12 @@ def test_a_row_that_does_not_fit_says_why(row: dict, reason: str) -> None:
 def test_a_history_that_is_none_says_so() -> None:
     with pytest.raises(RowError, match="`history` is not a list of pairs of texts"):
         convert({"instruction": "Q", "output": "A", "history": ["x"]}, "alpaca")
+
+
+def test_an_optional_field_that_the_sample_lacks_is_still_read() -> None:
+    found = recognise("file", [{"prompt": "Q", "completion": "A"}], "auto", {})
+    later = found.shape.convert({"prompt": "Q", "completion": "A", "system": "S"}, found.mapping)
+    assert later.messages == [SYSTEM, USER, ASSISTANT]
 
 
 def test_a_mapping_names_the_columns_where_their_names_do_not() -> None:

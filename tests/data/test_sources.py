@@ -95,6 +95,55 @@ def test_an_array_keeps_what_stands_around_a_bad_element(tmp_path: Path) -> None
     assert str(rows[-1].problem).startswith("the array is not closed")
 
 
+def test_an_element_of_an_indented_array_is_one_line_of_text(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    rows = [{"a": [1, {"b": "x, \\n y"}], "c": " , "}, {"a": {}, "c": ""}]
+    path.write_text(json.dumps(rows, indent=4).replace("\n", "\r\n"), encoding="utf-8")
+    found = list(open_source(str(path), None).rows())
+    assert [json.loads(row.raw) for row in found] == rows
+    assert all(row.raw.isprintable() for row in found)
+
+
+def test_an_unclosed_quote_costs_its_own_line_alone(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('a,b\n1,2\n1,"open\n"3\n4",5\n6,7\n', encoding="utf-8")
+    rows = list(open_source(str(path), None).rows())
+    assert [(row.line, row.fields) for row in rows if row.fields] == [
+        (2, {"a": "1", "b": "2"}),
+        (4, {"a": "3\n4", "b": "5"}),
+        (6, {"a": "6", "b": "7"}),
+    ]
+    assert [(row.line, row.raw) for row in rows if not row.fields] == [(3, '1,"open')]
+
+
+def test_times_and_an_index_as_pandas_writes_them_are_read(tmp_path: Path) -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame({"when": [pd.Timestamp("2026-11-21")], "prompt": ["Q"]})
+    frame.to_parquet(tmp_path / "rows.parquet")
+    frame.to_csv(tmp_path / "rows.csv")
+    (row,) = open_source(str(tmp_path / "rows.parquet"), None).rows()
+    assert row.fields == {"when": "2026-11-21T00:00:00", "prompt": "Q"}
+    (row,) = open_source(str(tmp_path / "rows.csv"), None).rows()
+    assert row.fields == {"index": "0", "when": "2026-11-21", "prompt": "Q"}
+
+
+def test_an_array_is_an_array_under_any_name_and_what_follows_it_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('[{"a": 1},\n {"a": 2}]\nrest', encoding="utf-8")
+    rows = list(open_source(str(path), None).rows())
+    assert [row.fields for row in rows] == [{"a": 1}, {"a": 2}, None]
+    assert rows[-1].problem == "text after the end of the array"
+
+
+def test_a_number_of_thousands_of_digits_is_no_crash(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text('[{"a": 1}, {"a": ' + "9" * 5000 + "}]", encoding="utf-8")
+    rows = list(open_source(str(path), None).rows())
+    assert rows[0].fields == {"a": 1}
+    assert len(rows) == 2
+
+
 def test_a_record_with_too_many_cells_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("a,b\n1,2\n1,2,3\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -15,8 +16,10 @@ from core.store.schema import STEPS
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(tmp_path / "curation.duckdb")
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(tmp_path / "curation.duckdb")
+    yield opened
+    opened.close()
 
 
 def example(row: int) -> Example:

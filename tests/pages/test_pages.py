@@ -1,0 +1,196 @@
+"""Every page says what is missing, works when nothing is, and never shows a traceback."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.web.session import open_bench
+from core.workbench import Workbench
+from tests.conftest import ROOT, Scored, core_json, write_chats
+
+FRAME = ROOT / "core" / "web" / "frame.py"
+PAGES = ["dataset", "scoring", "select", "map", "gains", "example", "export"]
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def open_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """Opens a page of the app over a workspace; the workspace is let go of at the end."""
+
+    def open_page(workspace: Path, page: str = "dataset", **query: str) -> AppTest:
+        monkeypatch.setenv("GLEANER_WORKSPACE", str(workspace))
+        app = AppTest.from_file(str(FRAME), default_timeout=60)
+        for name, value in query.items():
+            app.query_params[name] = value
+        app.run()
+        if page != "dataset":
+            app.switch_page(f"../../pages/{page}.py").run()
+        return app
+
+    yield open_page
+    open_bench().close()
+    open_bench.clear()
+
+
+def button(app: AppTest, label: str):
+    return next(b for b in app.button if b.label == label)
+
+
+def texts(app: AppTest) -> str:
+    shown = [*app.markdown, *app.caption, *app.text, *app.metric, *app.error, *app.warning, *app.success]
+    return "\n".join(str(element.value) for element in shown)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_without_data_leads_to_what_is_missing(page: str, open_app: Open, tmp_path: Path) -> None:
+    app = open_app(tmp_path / "workspace", page)
+    assert not app.exception
+    assert not app.error
+    if page != "dataset":
+        button(app, "Load a dataset").click().run()
+        assert not app.exception
+        assert app.title[0].value == "Dataset"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_with_a_selection_works(page: str, open_app: Open, workspace: Path) -> None:
+    core_json(workspace, "select", "chats", "--criterion", "fisher", "--budget", "25%")
+    app = open_app(workspace, page)
+    assert not app.exception
+    assert not app.error
+    assert app.sidebar.selectbox(key="dataset").value == "chats"
+    expected = {
+        "dataset": "24",
+        "scoring": "23",
+        "select": "Information by response tokens",
+        "map": "places every example by its mean response feature",
+        "gains": "Marginal gain of each pick",
+        "example": "Say tin.",
+        "export": "The first line",
+    }
+    assert expected[page] in texts(app)
+
+
+def test_the_desk_selects_what_the_command_selects(open_app: Open, workspace: Path) -> None:
+    by_command = core_json(workspace, "select", "chats", "--criterion", "instructdiff", "--budget", "6")
+    app = open_app(workspace, "select")
+    app.radio(key="desk.criterion").set_value("instructdiff").run()
+    app.segmented_control(key="desk.unit").set_value("examples").run()
+    app.number_input(key="desk.budget.examples").set_value(6).run()
+    button(app, "Select").click().run()
+    assert not app.exception
+    assert app.sidebar.selectbox(key="selection").value == by_command["selection"]
+    assert app.metric[0].value == "6"
+
+
+@pytest.mark.parametrize(("amount", "words"), [(0, "selects nothing"), (500, "more than there is")])
+def test_an_impossible_budget_is_refused_on_the_desk(amount: int, words: str, open_app: Open, workspace: Path) -> None:
+    app = open_app(workspace, "select")
+    app.segmented_control(key="desk.unit").set_value("examples").run()
+    app.number_input(key="desk.budget.examples").set_value(amount).run()
+    button(app, "Select").click().run()
+    assert not app.exception
+    assert words in app.error[0].value.replace("\\", "")
+
+
+def test_a_file_is_previewed_and_loaded_from_its_path(open_app: Open, tmp_path: Path) -> None:
+    source = write_chats(tmp_path / "chats.jsonl", 5)
+    app = open_app(tmp_path / "workspace")
+    app.segmented_control(key="load.kind").set_value("Path or hub id").run()
+    app.text_input(key="load.path").set_value(str(source)).run()
+    assert "Found: alpaca" in texts(app).replace("\\", "")
+    button(app, "Load").click().run()
+    assert not app.exception
+    assert app.sidebar.selectbox(key="dataset").value == "chats"
+    assert [metric.value for metric in app.metric] == ["5", "5", "0", "alpaca"]
+
+
+def test_an_upload_is_loaded_and_its_bad_rows_are_shown(open_app: Open, tmp_path: Path) -> None:
+    app = open_app(tmp_path / "workspace")
+    content = b'{"prompt": "p", "completion": "c"}\nno json\n{"prompt": "p", "completion": ""}\n'
+    app.file_uploader(key="load.upload").upload("mine.jsonl", content, "application/jsonl").run()
+    button(app, "Load").click().run()
+    assert not app.exception
+    assert [metric.value for metric in app.metric][:3] == ["3", "1", "2"]
+    reasons = app.dataframe[0].value["Reason"].tolist()
+    assert any(reason.startswith("not JSON") for reason in reasons)
+    assert "`completion` is empty" in reasons
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "There is no file"),
+        (b"", "is empty"),
+        (b"\0\1\2", "is binary"),
+        (b"a,b\n1,2\n", "is not of a known shape"),
+    ],
+)
+def test_a_source_that_cannot_be_used_is_refused_on_the_page(
+    content: bytes | None, words: str, open_app: Open, tmp_path: Path
+) -> None:
+    source = tmp_path / "rows.csv"
+    if content is not None:
+        source.write_bytes(content)
+    app = open_app(tmp_path / "workspace")
+    app.segmented_control(key="load.kind").set_value("Path or hub id").run()
+    app.text_input(key="load.path").set_value(str(source)).run()
+    assert not app.exception
+    assert words in app.error[0].value.replace("\\", "")
+
+
+def test_an_unknown_model_is_refused_on_the_page(open_app: Open, workspace: Path) -> None:
+    app = open_app(workspace, "scoring")
+    app.text_input(key="score.model").set_value("./no-such-model").run()
+    button(app, "Start scoring").click().run()
+    assert not app.exception
+    assert "no-such-model" in app.error[0].value.replace("\\", "")
+
+
+def test_a_workspace_that_is_open_elsewhere_is_named(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); input()",
+            str(workspace / "curation.duckdb"),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        monkeypatch.setenv("GLEANER_WORKSPACE", str(workspace))
+        app = AppTest.from_file(str(FRAME), default_timeout=60).run()
+        assert not app.exception
+        assert f"is open in process {holder.pid}" in app.error[0].value.replace("\\", "")
+    finally:
+        holder.communicate(b"\n", timeout=10)
+
+
+def test_the_address_names_dataset_run_and_selection(open_app: Open, workspace: Path, scored: Scored) -> None:
+    first = core_json(workspace, "select", "chats", "--criterion", "random", "--budget", "3")
+    core_json(workspace, "select", "chats", "--criterion", "random", "--budget", "4")
+    with Workbench(workspace) as bench:
+        assert bench.selections.of_run(scored.report["run"])[0].budget == "4"
+    app = open_app(workspace, "dataset", selection=first["selection"])
+    assert app.sidebar.selectbox(key="selection").value == first["selection"]
+    app.switch_page("../../pages/gains.py").run()
+    named = {"dataset": "chats", "run": scored.report["run"], "selection": first["selection"]}
+    assert app.query_params == named
+
+
+def test_dataset_text_is_never_markdown(open_app: Open, tmp_path: Path) -> None:
+    evil = '![x](http://evil/beacon) <img src="http://evil/x"> $x$ :red[y]'
+    source = tmp_path / "evil.jsonl"
+    source.write_text(json.dumps({"prompt": evil, "completion": evil}) + "\n")
+    core_json(tmp_path / "workspace", "ingest", str(source), "--name", "evil")
+    app = open_app(tmp_path / "workspace", "example")
+    assert [element.value for element in app.text] == [evil, evil]
+    assert "evil/beacon" not in "\n".join(str(element.value) for element in [*app.markdown, *app.caption])
