@@ -122,6 +122,8 @@ def show_table(selection: SelectionRow) -> None:
             "NLL": number("NLL (nats)", format="%.3f", help=SCORES["nll"][2]),
             "ΔH": number("ΔH (nats)", format="%.4f", help=SCORES["delta_entropy"][2]),
             "Tokens": number("Tokens", format="localized"),
+            "Prompt": st.column_config.TextColumn(width=220),
+            "Response": st.column_config.TextColumn(width=320),
         },
     )
 

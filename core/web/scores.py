@@ -70,12 +70,12 @@ def ledger_table(dataset: str, picks: list[Pick], scores: pd.DataFrame) -> pd.Da
         {
             "#": [pick.rank for pick in picks],
             "Row": rows,
-            "Prompt": [shorten(texts[row].prompt) for row in rows],
-            "Response": [shorten(texts[row].response) for row in rows],
             "Gain": [pick.gain for pick in picks],
             "NLL": chosen["nll"].to_numpy(),
             "ΔH": chosen["delta_entropy"].to_numpy(),
             "Tokens": [pick.response_tokens for pick in picks],
+            "Prompt": [shorten(texts[row].prompt) for row in rows],
+            "Response": [shorten(texts[row].response) for row in rows],
         }
     )
 
