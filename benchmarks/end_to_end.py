@@ -1,6 +1,6 @@
 """Does the whole way give the right numbers, and how long does each step take?
 
-    python benchmarks/end_to_end.py [--source FILE --limit 300] [--quick]
+    python benchmarks/end_to_end.py [--source FILE --limit 300] [--dtype bfloat16] [--quick]
 
 Loads a dataset (the demo without --source), scores it with the embedded model, selects, and
 exports, each by the command line. Then checks two claims by other means: each NLL against
@@ -30,11 +30,12 @@ ROOT = Path(__file__).resolve().parents[1]
 def main(
     source: Annotated[str, typer.Option(help="A dataset; the demo if not given.")] = "",
     limit: Annotated[int, typer.Option(help="Rows to read.")] = 300,
+    dtype: Annotated[str, typer.Option(help="Precision of the weights.")] = "auto",
     quick: Annotated[bool, typer.Option("--quick", help="24 rows, no calibration.")] = False,
 ) -> None:
     """Run the whole way and check it."""
     with tempfile.TemporaryDirectory() as folder:
-        figures = measure(Path(folder), source, 24 if quick else limit, quick)
+        figures = measure(Path(folder), source, 24 if quick else limit, dtype, quick)
     table = Table("figure", "value")
     for name, value in figures.items():
         table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
@@ -42,7 +43,7 @@ def main(
     print(json.dumps(figures))
 
 
-def measure(folder: Path, source: str, limit: int, quick: bool) -> dict[str, Any]:
+def measure(folder: Path, source: str, limit: int, dtype: str, quick: bool) -> dict[str, Any]:
     """Times in seconds of each command, and the two agreements."""
     seconds: dict[str, float] = {}
 
@@ -59,7 +60,7 @@ def measure(folder: Path, source: str, limit: int, quick: bool) -> dict[str, Any
         return result
 
     core("ingest", source or demo_file(folder), "--name", "data", "--limit", str(limit))
-    run = core("score", "data", *(["--no-calibration"] if quick else ["--calibrate", "0.1"]))
+    run = core("score", "data", "--dtype", dtype, *(["--no-calibration"] if quick else ["--calibrate", "0.1"]))
     chosen = core("select", "data", "--criterion", "fisher", "--budget", "10%")
     core("scores", run["run"], "-o", str(folder / "scores.parquet"))
     core("factors", run["run"], "-o", str(folder / "factors.npz"))
@@ -73,6 +74,7 @@ def measure(folder: Path, source: str, limit: int, quick: bool) -> dict[str, Any
         "random_log_det": chosen["random_log_det"],
         "exported": len((folder / "chosen.jsonl").read_text(encoding="utf-8").splitlines()),
         "worst_nll_error": max(errors),
+        "median_nll_error": float(np.median(errors)),
         "picks_as_naive": share_as_naive(folder),
     }
 
