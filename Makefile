@@ -50,4 +50,4 @@ browser: .venv/.test-setup
 	@tests/e2e/install_browser.sh $(BIN)
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache test-artefacts
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache test-results

@@ -1,6 +1,7 @@
 """How does a file appear? Complete, under its name, or not at all."""
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     If the block raises, `path` stays as it was and nothing is left beside it.
     """
-    partial = path.with_name(f".{path.name}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+    partial = _beside(path)
     try:
         yield partial
         with partial.open("rb") as stream:
@@ -21,3 +22,26 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """The same for a folder; one that is there already, made by another process meanwhile, stays."""
+    partial = _beside(path)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if not path.exists():
+            partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def remove_partials(folder: Path, name: str = "") -> None:
+    """Remove what a killed process left half-written in a folder that is this process's alone."""
+    for path in folder.glob(f".{name}*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}-{os.getpid()}-{uuid.uuid4().hex[:8]}")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from core.files import replacing
+from core.files import remove_partials, replacing
 from core.insight.projection import fit_projection
 from core.jobs.progress import Progress
 from core.records import Example
@@ -30,6 +30,8 @@ def score(folder: Path, progress: Progress, *, run: str, settings: dict[str, Any
     """Score a dataset: base pass, calibration, calibrated pass. Resumes from the shards that exist."""
     chosen, files = RunSettings.checked(**settings), RunFolder(folder)
     rows = InputRows(files.input)
+    for half_written in ((files.path, "calibrated-model"), (files.path, "arrays"), (files.base,), (files.calibrated,)):
+        remove_partials(*half_written)
     _score_pass(files.base, "Scoring with the base model", run, rows, chosen.scoring, Path(models), progress, True)
     join_shards(list(list_shards(files.base)), files.arrays)
     calibrated = chosen.calibrated_model

@@ -5,7 +5,6 @@ a ridge of 1 means the same for every model.
 """
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import BadInput
+from core.files import replacing_folder
 from core.scoring.shards import read_shard
 
 
@@ -37,8 +37,11 @@ def join_shards(paths: Sequence[Path], folder: Path) -> None:
     """
     if folder.exists():
         return
-    partial = folder.with_name(f".{folder.name}-{os.getpid()}")
-    partial.mkdir(parents=True, exist_ok=True)
+    with replacing_folder(folder) as partial:
+        _join(paths, partial)
+
+
+def _join(paths: Sequence[Path], folder: Path) -> None:
     counts, trace, tokens, dimension = [], 0.0, 0, 0
     for path in paths:
         shard = read_shard(path)
@@ -50,10 +53,9 @@ def join_shards(paths: Sequence[Path], folder: Path) -> None:
         dimension = shard.mean_feature.shape[1]
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64)
     rms_norm = math.sqrt(trace / tokens) if trace > 0 else 1.0
-    _write_features(paths, partial, offsets, dimension, rms_norm)
-    np.save(partial / "factor_offsets.npy", offsets)
-    np.save(partial / "rms_norm.npy", np.array(rms_norm))
-    partial.rename(folder)
+    _write_features(paths, folder, offsets, dimension, rms_norm)
+    np.save(folder / "factor_offsets.npy", offsets)
+    np.save(folder / "rms_norm.npy", np.array(rms_norm))
 
 
 def _write_features(paths: Sequence[Path], folder: Path, offsets: np.ndarray, dimension: int, rms_norm: float) -> None:

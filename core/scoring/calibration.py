@@ -8,7 +8,6 @@ Weights are float32 with bfloat16 autocast: plain bfloat16 would round most upda
 
 import contextlib
 import math
-import os
 import random
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 
 import torch
 
+from core.files import replacing_folder
 from core.records import Rendered
 from core.scoring.models import choose_device, model_source
 from core.settings import CalibrationSettings, ScoringSettings
@@ -46,15 +46,12 @@ def calibrate(
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import SFTTrainer
 
-    if target.exists():
-        return
     source = model_source(scoring.model, models_folder)
-    partial = target.with_name(f".{target.name}-{os.getpid()}")
     tokenizer = AutoTokenizer.from_pretrained(source, revision=scoring.revision)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     steps = math.ceil(math.ceil(len(examples) / settings.batch_examples) * settings.epochs)
-    with contextlib.redirect_stdout(sys.stderr):
+    with replacing_folder(target) as partial, contextlib.redirect_stdout(sys.stderr):
         trainer = SFTTrainer(
             model=AutoModelForCausalLM.from_pretrained(source, revision=scoring.revision, dtype=torch.float32),
             args=_training_arguments(scoring, settings, partial, steps),
@@ -66,10 +63,9 @@ def calibrate(
             callbacks=[_step_callback(report)],
         )
         trainer.train()
-    model = trainer.model.merge_and_unload() if settings.method == "lora" else trainer.model
-    model.save_pretrained(partial)
-    tokenizer.save_pretrained(partial)
-    partial.rename(target)
+        model = trainer.model.merge_and_unload() if settings.method == "lora" else trainer.model
+        model.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
 
 
 def _training_arguments(scoring: ScoringSettings, settings: CalibrationSettings, folder: Path, steps: int) -> Any:

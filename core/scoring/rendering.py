@@ -5,7 +5,6 @@ turns, the end-of-turn token included, since a model must learn to stop. They ar
 rendering the conversation up to each assistant turn, so no template needs generation marks.
 """
 
-import hashlib
 from typing import Any
 
 from core.records import Message, Rendered
@@ -26,12 +25,6 @@ class Renderer:
         self.max_length = settings.max_length
         has_template = bool(getattr(tokenizer, "chat_template", None))
         self.template = ("chat" if has_template else "plain") if settings.template == "auto" else settings.template
-
-    @property
-    def template_hash(self) -> str:
-        """Sha256 of the template's text: with another template the scores are other scores."""
-        text = str(self.tokenizer.chat_template) if self.template == "chat" else self.template
-        return hashlib.sha256(text.encode()).hexdigest()
 
     def render(self, messages: list[Message], tools: list[Any] | None = None) -> Rendered:
         """Render one conversation; what cannot be scored carries the reason, never a number."""

@@ -15,12 +15,10 @@ from core.selection.envelope import random_envelope
 from core.selection.ledger import build_ledger
 from core.selection.pool import Pool
 from core.selection.registry import choose, find_criterion
-from core.settings import Budget, Settings
+from core.settings import Budget, FisherSettings, Settings
 from core.workbench.base import check_target
 from core.workbench.scoring import Scoring
 from core.workbench.tables import write_table
-
-DEFAULT_RIDGE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,7 @@ class Choosing(Scoring):
         return write_table(pa.Table.from_pylist(rows), target)
 
     def _store(self, name: str, request: Request, dataset: str, pool: Pool, selected: np.ndarray, reason: str) -> None:
-        ridge = float(str(request.settings.get("ridge", DEFAULT_RIDGE)))
+        ridge = float(str(request.settings.get("ridge", FisherSettings().ridge)))
         tokens = int(pool.response_tokens[selected].sum())
         picks = build_ledger(pool, selected, ridge, reason)
         envelope = random_envelope(pool, tokens, ridge, request.seed)

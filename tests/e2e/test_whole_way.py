@@ -21,7 +21,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.model]
 
 SLICE = 36
 LOADING, SCORING = 20_000, 300_000
-ARTEFACTS = ROOT / "test-artefacts"
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +137,6 @@ def draw_and_click_map(page: Page) -> None:
         if read.is_visible():
             break
     expect(read).to_be_visible(timeout=LOADING)
-    page.screenshot(path=ARTEFACTS / "map.png")
     read.click()
     expect(page.get_by_text("The row as it came")).to_be_visible(timeout=LOADING)
 
@@ -156,19 +154,15 @@ def download(page: Page, shape: str, target: Path) -> list[dict]:
 def test_from_an_upload_to_a_file_to_train_on(
     page: Page, server: Server, workspace: Path, demo_slice: Path, tmp_path: Path
 ) -> None:
-    ARTEFACTS.mkdir(exist_ok=True)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(server.address)
     load_slice(page, demo_slice)
     score_slice(page)
-    page.screenshot(path=ARTEFACTS / "scoring.png")
     selection = select_quarter(page)
-    page.screenshot(path=ARTEFACTS / "desk.png")
     draw_and_click_map(page)
     go(page, "Gains")
     expect(page.get_by_text("Marginal gain of each pick")).to_be_visible(timeout=LOADING)
-    page.screenshot(path=ARTEFACTS / "gains.png")
     go(page, "Export")
     originals = download(page, "Original", tmp_path / "original.jsonl")
     messages = download(page, "Messages", tmp_path / "messages.jsonl")

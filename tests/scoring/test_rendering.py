@@ -64,8 +64,3 @@ def test_a_template_that_renders_turns_differently_inside_is_a_reason(tokenizer)
     tokenizer.chat_template = "{{ messages|length }}{% for m in messages %}{{ m['content'] }}{% endfor %}"
     rendered = Renderer(tokenizer, ScoringSettings()).render(TURNS)
     assert rendered.unscorable_reason == ("turn 2: the chat template renders it differently inside the conversation")
-
-
-def test_another_template_has_another_hash(tokenizer) -> None:
-    chat, plain = (Renderer(tokenizer, ScoringSettings(template=name)) for name in ("chat", "plain"))
-    assert chat.template_hash != plain.template_hash
