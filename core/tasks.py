@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from core.errors import BadInput
 from core.files import remove_partials, replacing
 from core.insight.projection import fit_projection
 from core.jobs.progress import Progress
@@ -21,30 +22,30 @@ from core.scoring.calibration import calibrate, draw_share
 from core.scoring.models import load_model, load_tokenizer
 from core.scoring.rendering import Renderer
 from core.scoring.scorer import score_shards
-from core.scoring.shards import list_shards, plan_shards, read_shard
+from core.scoring.shards import Shard, list_shards, plan_shards, read_shard
 from core.settings import ProjectionSettings, RunSettings, ScoringSettings
-from core.workspace import RunFolder, read_input
+from core.workspace import RunFolder, WorkspaceFolder, read_input
 
 
-def score(folder: Path, progress: Progress, *, run: str, settings: dict[str, Any], models: str) -> dict[str, Any]:
+def score(folder: Path, progress: Progress, *, run: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Score a dataset: base pass, calibration, calibrated pass. Resumes from the shards that exist."""
     chosen, files = RunSettings.checked(**settings), RunFolder(folder)
-    rows = InputRows(files.input)
+    rows, models = InputRows(files.input), WorkspaceFolder(folder.parents[1]).models
     for half_written in ((files.path, "calibrated-model"), (files.path, "arrays"), (files.base,), (files.calibrated,)):
         remove_partials(*half_written)
-    _score_pass(files.base, "Scoring with the base model", run, rows, chosen.scoring, Path(models), progress, True)
+    _score_pass(files.base, "Scoring with the base model", run, rows, chosen.scoring, models, progress, True)
+    shards = [read_shard(path, with_features=False) for path in list_shards(files.base)]
+    tokens = sum(int(shard.response_tokens[~np.isnan(shard.nll)].sum()) for shard in shards)
+    if not tokens:
+        raise BadInput(f"None of the {len(rows.example_ids):,} examples could be scored: {_first_reason(shards)}.")
     join_shards(list(list_shards(files.base)), files.arrays)
     calibrated = chosen.calibrated_model
     if chosen.calibration:
-        _calibrate(files, rows, chosen, Path(models), progress)
+        _calibrate(files, rows, chosen, models, progress)
         calibrated = str(files.calibrated_model)
     if calibrated:
         second = chosen.scoring.model_copy(update={"model": calibrated, "revision": None})
-        _score_pass(
-            files.calibrated, "Scoring with the calibrated model", run, rows, second, Path(models), progress, False
-        )
-    shards = [read_shard(path, with_features=False) for path in list_shards(files.base)]
-    tokens = sum(int(shard.response_tokens[~np.isnan(shard.nll)].sum()) for shard in shards)
+        _score_pass(files.calibrated, "Scoring with the calibrated model", run, rows, second, models, progress, False)
     return {"tokens": tokens, "seconds": time.time() - progress.started}
 
 
@@ -68,6 +69,10 @@ class InputRows:
     def read(self, rows: range) -> list[Example]:
         """The examples of a range of rows."""
         return read_input(self._path, rows)
+
+
+def _first_reason(shards: Sequence[Shard]) -> str:
+    return next((reason for shard in shards for reason in shard.reasons if reason), "no reason was given")
 
 
 def _score_pass(

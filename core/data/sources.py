@@ -144,8 +144,11 @@ def _load_folder(path: Path, split: str | None) -> Any:
 
 def _load_hub(source: str, split: str | None) -> Any:
     from datasets import load_dataset
+    from huggingface_hub import constants, dataset_info
 
     try:
+        if not constants.HF_HUB_OFFLINE:
+            dataset_info(source, timeout=10)  # says no at once, where load_dataset tries again and again
         return load_dataset(source, split=split or "train")
     except Exception as error:  # datasets and the hub's client raise many kinds
         raise BadInput(

@@ -12,6 +12,8 @@ from core.selection.logdet import LogDet
 from core.selection.pool import Pool
 
 GRID = 24
+ENVELOPE_STREAM = 1
+"""Apart from the stream that `random` draws from, or the band would hold that very selection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def random_envelope(pool: Pool, tokens: int, ridge: float, seed: int, subsets: i
     prefix whose tokens come nearest to the grid's.
     """
     grid = np.linspace(tokens / GRID, tokens, GRID)
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng([seed, ENVELOPE_STREAM])
     curves = [_curve(pool, generator.permutation(pool.rows), grid, ridge) for _ in range(subsets)]
     values, gains = (np.array(part) for part in zip(*curves, strict=True))
     return Envelope(grid, values, gains)

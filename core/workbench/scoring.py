@@ -63,7 +63,7 @@ class Scoring(Bench):
         if not files.input.exists():
             write_input(files.input, self.datasets.blocks(dataset, chosen.scoring.shard_rows))
         write_atomically(files.settings, json.dumps(described, indent=1))
-        arguments = {"run": run, "settings": described["settings"], "models": str(self.folder.models.resolve())}
+        arguments = {"run": run, "settings": described["settings"]}
         JobFolder(files.path).create("core.tasks:score", arguments)
         self.runs.add(run, dataset, json.dumps(described["settings"]), identity)
         self.launcher.start(JobFolder(files.path))

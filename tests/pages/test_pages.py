@@ -1,8 +1,6 @@
 """Every page says what is missing, works when nothing is, and never shows a traceback."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.web.session import open_bench
 from core.workbench import Workbench
-from tests.conftest import ROOT, Scored, core_json, write_chats
+from tests.conftest import ROOT, Scored, core_json, held_database, write_chats
 
 FRAME = ROOT / "core" / "web" / "frame.py"
 PAGES = ["dataset", "scoring", "select", "map", "gains", "example", "export"]
@@ -153,25 +151,11 @@ def test_an_unknown_model_is_refused_on_the_page(open_app: Open, workspace: Path
 
 
 def test_a_workspace_that_is_open_elsewhere_is_named(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    holder = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); input()",
-            str(workspace / "curation.duckdb"),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    try:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        monkeypatch.setenv("GLEANER_WORKSPACE", str(workspace))
+    monkeypatch.setenv("GLEANER_WORKSPACE", str(workspace))
+    with held_database(workspace / "curation.duckdb") as holder:
         app = AppTest.from_file(str(FRAME), default_timeout=60).run()
-        assert not app.exception
-        assert f"is open in process {holder.pid}" in app.error[0].value.replace("\\", "")
-    finally:
-        holder.communicate(b"\n", timeout=10)
+    assert not app.exception
+    assert f"is open in process {holder}" in app.error[0].value.replace("\\", "")
 
 
 def test_the_address_names_dataset_run_and_selection(open_app: Open, workspace: Path, scored: Scored) -> None:

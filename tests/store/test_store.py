@@ -1,7 +1,5 @@
 """The store keeps what it is given, exactly once, and says who has the file."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from core.errors import BadInput, WorkspaceBusy
 from core.records import Example, IngestReport, Quarantined
 from core.store import Database, Datasets, Runs
 from core.store.schema import STEPS
+from tests.conftest import held_database
 
 
 @pytest.fixture
@@ -80,22 +79,11 @@ def test_a_shard_is_taken_in_once_however_often_it_comes(database: Database) -> 
 
 
 def test_another_process_is_told_who_has_the_workspace(tmp_path: Path) -> None:
-    holder = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); input()",
-            str(tmp_path / "curation.duckdb"),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    try:
-        assert holder.stdout.readline() == b"open\n"
-        with pytest.raises(WorkspaceBusy, match=f"is open in process {holder.pid}"):
-            Database(tmp_path / "curation.duckdb")
-    finally:
-        holder.communicate(b"\n", timeout=10)
+    with (
+        held_database(tmp_path / "curation.duckdb") as holder,
+        pytest.raises(WorkspaceBusy, match=f"is open in process {holder}"),
+    ):
+        Database(tmp_path / "curation.duckdb")
 
 
 def test_a_workspace_of_a_newer_version_is_refused(tmp_path: Path) -> None:

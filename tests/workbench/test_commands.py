@@ -211,6 +211,15 @@ def test_a_job_that_fails_says_why_in_one_line(workspace: Path, tmp_path: Path) 
     assert done.stderr.strip().splitlines()[-1].startswith("Error: Scoring failed: Model ")
 
 
+def test_a_dataset_of_which_nothing_can_be_scored_says_why(scored: Scored, tmp_path: Path) -> None:
+    (tmp_path / "long.jsonl").write_text(json.dumps({"prompt": "x" * 200, "completion": "y"}) + "\n")
+    core_json(tmp_path / "workspace", "ingest", str(tmp_path / "long.jsonl"), "--name", "long")
+    done = run_core(tmp_path / "workspace", "score", "long", "--model", str(scored.model), "--max-length", "64", code=2)
+    assert done.stderr.strip().splitlines()[-1] == (
+        "Error: Scoring failed: None of the 1 examples could be scored: the prompt alone fills max_length (64 tokens)."
+    )
+
+
 def test_the_whole_command_line_works_from_another_folder(workspace: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "core", "--help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
