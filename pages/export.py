@@ -18,17 +18,21 @@ FORMATS: dict[ExportFormat, tuple[str, str]] = {
 }
 
 
-def write_files(selection: SelectionRow, shape: ExportFormat) -> tuple[Path, Path]:
-    """Write the export into the workspace; the same selection and format make the same file."""
-    folder = open_bench().folder.exports
-    folder.mkdir(parents=True, exist_ok=True)
-    report = open_bench().export(selection.selection, shape, folder / f"{selection.selection}-{shape}.jsonl")
+@st.cache_data(show_spinner="Writing the file", max_entries=32)
+def write_files(selection: str, shape: ExportFormat, folder: str) -> tuple[Path, Path]:
+    """Write the export into the workspace, once: the same selection and format make the same file."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    report = open_bench().export(selection, shape, Path(folder) / f"{selection}-{shape}.jsonl")
     return Path(report.file), Path(report.manifest)
 
 
 def offer_files(selection: SelectionRow, shape: ExportFormat) -> None:
     """The file, its manifest and how the first line looks."""
-    data, manifest = write_files(selection, shape)
+    exports = str(open_bench().folder.exports.resolve())
+    data, manifest = write_files(selection.selection, shape, exports)
+    if not (data.exists() and manifest.exists()):
+        write_files.clear()
+        data, manifest = write_files(selection.selection, shape, exports)
     name = f"{selection.dataset}-{selection.criterion}-{shape}.jsonl".replace(" ", "-")
     left, right = st.columns(2)
     left.download_button(
