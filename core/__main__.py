@@ -12,6 +12,7 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import click
 import typer
 
 from core.errors import BadInput, GleanerError
@@ -182,12 +183,12 @@ def _run_settings(
     """Sort options into the settings that know them. Raises BadInput for an unknown one."""
     if sum([share is not None, calibrated_model is not None, no_calibration]) > 1:
         raise BadInput("Give one of --calibrate, --calibrated-model and --no-calibration.")
-    known = {name for name in CalibrationSettings.model_fields if name != "share"}
+    known = set(CalibrationSettings.model_fields)
     training = {name: value for name, value in options.items() if name in known}
     scoring = {name: value for name, value in options.items() if name not in known}
     calibration = None
     if not (calibrated_model or no_calibration):
-        calibration = CalibrationSettings.checked(**training, **({} if share is None else {"share": share}))
+        calibration = CalibrationSettings.checked(**training | ({} if share is None else {"share": share}))
     elif training:
         raise BadInput(f"Option {next(iter(training))!r} is about calibrating, which this run does not do.")
     return RunSettings(
@@ -243,5 +244,16 @@ def _run(workspace: Path | None, as_json: bool, use: Callable[[Workbench], Any])
                 print(f"{name}: {value:,}" if isinstance(value, int) else f"{name}: {value}")
 
 
+def main() -> int:
+    """Run the command line; what click refuses is one line too."""
+    try:
+        return int(app(standalone_mode=False) or 0)
+    except click.ClickException as error:
+        print(f"Error: {error.format_message()}", file=sys.stderr)
+        return 2
+    except click.exceptions.Abort:
+        return 130
+
+
 if __name__ == "__main__":
-    app()
+    sys.exit(main())

@@ -7,6 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.errors import BadInput
+
+LONGEST_PART = 255
+
+
+def user_path(text: str | Path) -> Path:
+    """A path as a user wrote it, with `~` put in. Raises BadInput for what can be none."""
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as error:
+        raise BadInput(f"{str(text)!r} is no path: {error}") from None
+    if "\0" in str(path) or any(len(part.encode()) > LONGEST_PART for part in path.parts):
+        raise BadInput(f"{str(text)[:60]!r}… is no path: a name in it is too long or has a NUL.")
+    return path
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:

@@ -114,7 +114,8 @@ class Rendered:
 class JobProgress:
     """Where a job stands, as its worker last wrote it. Times in seconds since the epoch.
 
-    `state` is new, starting, running, done, failed, cancelled or interrupted.
+    `seconds` is how long its workers have worked, earlier attempts included. `state` is new,
+    starting, running, done, failed, cancelled or interrupted.
     """
 
     state: str
@@ -126,6 +127,7 @@ class JobProgress:
     seconds_left: float | None = None
     started: float = 0.0
     updated: float = 0.0
+    seconds: float = 0.0
     error: str | None = None
     result: dict[str, Any] = field(default_factory=dict)
 

@@ -19,7 +19,7 @@ ExportFormat = Literal["original", "messages"]
 class Settings(BaseModel):
     """Frozen, closed, and refused with one readable line."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def checked(cls, **values: Any) -> Self:
@@ -106,7 +106,7 @@ class FisherSettings(Settings):
 
     search: Literal["lazy", "naive"] = Field("lazy", description="lazy picks what naive picks, sooner.")
     ridge: float = Field(
-        1.0, gt=0, description="λ of V = λI + Σ FᵀF; features have root-mean-square norm 1 over the pool."
+        1.0, ge=1e-6, le=1e6, description="λ of V = λI + Σ FᵀF; features have root-mean-square norm 1 over the pool."
     )
 
 
@@ -139,7 +139,7 @@ class Budget(Settings):
     @classmethod
     def parse(cls, text: str) -> "Budget":
         """Read `500`, `10%` or `20000tok`. Raises BadInput for anything else and for 0."""
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%|tok|tokens)?\s*", text)
+        match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*(%|tok|tokens)?\s*", text)
         if not match:
             raise BadInput(f"Budget {text!r} is not one of 500, 10% or 20000tok.")
         unit: dict[str | None, Literal["examples", "percent", "tokens"]]
@@ -155,7 +155,7 @@ class Budget(Settings):
 
     def __str__(self) -> str:
         suffix = {"examples": "", "percent": "%", "tokens": "tok"}[self.kind]
-        return f"{self.amount:g}{suffix}" if self.kind == "percent" else f"{int(self.amount)}{suffix}"
+        return f"{self.amount:.15g}{suffix}" if self.kind == "percent" else f"{int(self.amount)}{suffix}"
 
 
 def parse_assignments(assignments: list[str]) -> dict[str, str]:

@@ -4,8 +4,10 @@ A task is called by the worker as `task(folder, progress, **arguments)`; its arg
 plain JSON, and what it returns is kept in the job's progress.
 """
 
-import time
+import json
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from core.jobs.progress import Progress
 from core.records import Example
 from core.scoring.arrays import join_shards, open_arrays
 from core.scoring.calibration import calibrate, draw_share
+from core.scoring.identity import run_identity
 from core.scoring.models import load_model, load_tokenizer
 from core.scoring.rendering import Renderer
 from core.scoring.scorer import score_shards
@@ -29,7 +32,8 @@ from core.workspace import RunFolder, WorkspaceFolder, read_input
 
 def score(folder: Path, progress: Progress, *, run: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Score a dataset: base pass, calibration, calibrated pass. Resumes from the shards that exist."""
-    chosen, files = RunSettings.checked(**settings), RunFolder(folder)
+    files = RunFolder(folder)
+    chosen = _claim_device(_pin_models(RunSettings.checked(**settings), files))
     rows, models = InputRows(files.input), WorkspaceFolder(folder.parents[1]).models
     for half_written in ((files.path, "calibrated-model"), (files.path, "arrays"), (files.base,), (files.calibrated,)):
         remove_partials(*half_written)
@@ -45,8 +49,10 @@ def score(folder: Path, progress: Progress, *, run: str, settings: dict[str, Any
         calibrated = str(files.calibrated_model)
     if calibrated:
         second = chosen.scoring.model_copy(update={"model": calibrated, "revision": None})
-        _score_pass(files.calibrated, "Scoring with the calibrated model", run, rows, second, models, progress, False)
-    return {"tokens": tokens, "seconds": time.time() - progress.started}
+        tokenizer = load_tokenizer(chosen.scoring, models)  # the same for both, or ΔNLL would compare other tokens
+        phase = "Scoring with the calibrated model"
+        _score_pass(files.calibrated, phase, run, rows, second, models, progress, False, tokenizer)
+    return {"tokens": tokens, "seconds": progress.seconds}
 
 
 def project(folder: Path, progress: Progress, *, settings: dict[str, Any]) -> dict[str, Any]:
@@ -59,16 +65,43 @@ def project(folder: Path, progress: Progress, *, settings: dict[str, Any]) -> di
     return {"points": len(rows)}
 
 
+def _pin_models(settings: RunSettings, files: RunFolder) -> RunSettings:
+    """The settings with a hub model's commit put in. Raises BadInput when a model is no longer what
+    it was when the run was made: its shards and new ones would be of two models."""
+    recorded = json.loads(files.settings.read_text(encoding="utf-8"))["model_identity"]
+    if run_identity(settings) != recorded:
+        raise BadInput(
+            f"The model was {recorded} when this run was made and is {run_identity(settings)} now; "
+            "score again, which makes a new run."
+        )
+    commit = recorded.split(" → ")[0].partition("@")[2] if recorded.startswith("hub:") else settings.scoring.revision
+    return settings.model_copy(update={"scoring": settings.scoring.model_copy(update={"revision": commit})})
+
+
+def _claim_device(settings: RunSettings) -> RunSettings:
+    """Let this process see one GPU only: the trainer would else spread over all of them."""
+    kind, _, number = settings.scoring.device.partition(":")
+    if kind in ("auto", "cuda"):
+        if number:
+            os.environ["CUDA_VISIBLE_DEVICES"] = number
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+    return settings.model_copy(update={"scoring": settings.scoring.model_copy(update={"device": kind})})
+
+
 class InputRows:
     """The examples that a run scores, read from its input file a row group at a time."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self.example_ids: list[str] = pq.read_table(path, columns=["example_id"])["example_id"].to_pylist()
+        self._file = pq.ParquetFile(path)
+        self.example_ids: list[str] = self._file.read(columns=["example_id"])["example_id"].to_pylist()
+        sizes = [self._file.metadata.row_group(i).num_rows for i in range(self._file.num_row_groups)]
+        self._ends = np.cumsum(sizes)
 
-    def read(self, rows: range) -> list[Example]:
-        """The examples of a range of rows."""
-        return read_input(self._path, rows)
+    def read(self, rows: Sequence[int]) -> list[Example]:
+        """The examples of these ascending rows; only the row groups that hold them are read."""
+        groups = sorted({int(group) for group in np.searchsorted(self._ends, list(rows), side="right")})
+        wanted = set(rows)
+        return [example for group in groups for example in read_input(self._file, group) if example.row in wanted]
 
 
 def _first_reason(shards: Sequence[Shard]) -> str:
@@ -84,6 +117,7 @@ def _score_pass(
     models: Path,
     progress: Progress,
     with_features: bool,
+    tokenizer: Any = None,
 ) -> None:
     plans = plan_shards(folder, run, rows.example_ids, settings.shard_rows)
     finished = [plan for plan in plans if plan.path.exists()]
@@ -92,6 +126,7 @@ def _score_pass(
     missing = [plan for plan in plans if plan not in finished]
     if missing:
         model = load_model(settings, models)
+        model = replace(model, tokenizer=tokenizer) if tokenizer else model
         score_shards(model, rows.read, missing, settings, progress.advance, with_features=with_features)
 
 
@@ -103,7 +138,7 @@ def _calibrate(files: RunFolder, rows: InputRows, settings: RunSettings, models:
     scorable = np.concatenate([shard.rows[~np.isnan(shard.nll)] for shard in shards])
     drawn = draw_share([int(row) for row in scorable], settings.calibration)
     renderer = Renderer(load_tokenizer(settings.scoring, models), settings.scoring)
-    rendered = [renderer.render(e.messages, e.tools) for e in _read_each(rows, drawn)]
+    rendered = [renderer.render(example.messages, example.tools) for example in rows.read(drawn)]
     progress.begin(f"Calibrating on {len(drawn):,} examples", 0, "steps")
     done = 0
 
@@ -114,7 +149,3 @@ def _calibrate(files: RunFolder, rows: InputRows, settings: RunSettings, models:
         done = step
 
     calibrate(rendered, settings.scoring, settings.calibration, models, files.calibrated_model, report)
-
-
-def _read_each(rows: InputRows, drawn: Sequence[int]) -> list[Example]:
-    return [example for row in drawn for example in rows.read(range(row, row + 1))]

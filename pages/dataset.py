@@ -71,7 +71,7 @@ def show_examples(dataset: DatasetRow) -> None:
 
 with show_errors():
     chosen = current_dataset()
-    with st.expander("Load a dataset", expanded=chosen is None, icon=":material/upload:"):
+    with st.expander("Load a dataset", expanded=chosen is None, icon=":material/upload:"), show_errors():
         load_card()
     if chosen:
         show_dataset(chosen)

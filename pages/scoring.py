@@ -23,8 +23,10 @@ def ask_settings() -> RunSettings:
         model = settings_form(ScoringSettings, "score", ("model",))
     with columns[1]:
         length = settings_form(ScoringSettings, "score", ("max_length",))
-    second = st.segmented_control("Second pass", [CALIBRATE, OWN_MODEL, NONE], default=CALIBRATE, key="score.second")
-    calibration, calibrated_model = None, None
+    choices = [CALIBRATE, OWN_MODEL, NONE]
+    second = st.segmented_control("Second pass", choices, default=CALIBRATE, key="score.second") or CALIBRATE
+    calibration: CalibrationSettings | None = None
+    calibrated_model: str | None = None
     with st.expander("More settings"):
         rest = tuple(name for name in ScoringSettings.model_fields if name not in scoring_first)
         scoring = settings_form(ScoringSettings, "score", rest)
@@ -32,9 +34,11 @@ def ask_settings() -> RunSettings:
             st.caption("Calibration")
             calibration = settings_form(CalibrationSettings, "calibrate")
     if second == OWN_MODEL:
-        calibrated_model = (
-            st.text_input("Fine-tuned model", help="A local folder or a hub id.", key="score.own") or None
-        )
+        calibrated_model = st.text_input(
+            "Fine-tuned model", help="A local folder or a hub id.", key="score.own"
+        ).strip()
+        if not calibrated_model:
+            st.caption("Name the fine-tuned model before you start.")
     chosen = scoring.model_copy(update={"model": model.model, "max_length": length.max_length})
     return RunSettings(scoring=chosen, calibration=calibration, calibrated_model=calibrated_model)
 
@@ -45,7 +49,7 @@ def start_card(dataset: DatasetRow) -> None:
         f"One forward pass over {format_count(dataset.rows_loaded)} examples, then a second by a lightly tuned model."
     )
     settings = ask_settings()
-    if st.button("Start scoring", type="primary"):
+    if st.button("Start scoring", type="primary", disabled=settings.calibrated_model == ""):
         run = open_bench().start_scoring(dataset.name, settings)
         go_on_with(run=run, selection=None)
 
@@ -110,7 +114,7 @@ with show_errors():
         missing("Scoring needs a dataset.", "Load a dataset", "../../pages/dataset.py")
     else:
         latest = current_run()
-        with st.expander("New scoring run", expanded=latest is None, icon=":material/play_arrow:"):
+        with st.expander("New scoring run", expanded=latest is None, icon=":material/play_arrow:"), show_errors():
             start_card(chosen)
         if latest:
             show_run(latest)

@@ -112,15 +112,15 @@ class Ingest:
 
 
 class ContentHasher:
-    """A dataset's content, as the hash of its example ids in order."""
+    """A dataset's content, as the hash of its examples in order: ids, conversations and tools."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
 
-    def update(self, example_ids: Iterable[str]) -> None:
-        """Add ids."""
-        for id_ in example_ids:
-            self._digest.update(f"{id_}\n".encode())
+    def update(self, examples: Iterable[Example]) -> None:
+        """Add examples."""
+        for example in examples:
+            self._digest.update(orjson.dumps([example.example_id, example.messages, example.tools]) + b"\n")
 
     def hexdigest(self) -> str:
         """The hash so far."""

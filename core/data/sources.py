@@ -15,6 +15,7 @@ import orjson
 from core.data.tables import read_csv_rows, read_dataset_rows, read_parquet_rows
 from core.data.texts import read_array_rows, read_jsonl_rows, read_passage_rows
 from core.errors import BadInput
+from core.files import user_path
 
 SNIFFED_BYTES = 65_536
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -46,7 +47,7 @@ def open_source(source: str, split: str | None) -> Source:
 
     Raises BadInput for what is not there, empty, binary, or of no known kind.
     """
-    path = Path(source).expanduser()
+    path = user_path(source)
     if path.is_dir():
         folder = _load_folder(path, split)
         return _from_rows(source, lambda: read_dataset_rows(folder))

@@ -26,11 +26,13 @@ class Launcher:
         """Start or resume a job; one that is alive, or done, is left alone."""
         with self._lock:
             _let_it_leave(folder)
-            self.reap()
+            self._reap()
             if folder.is_alive() or folder.progress().is_working or folder.progress().state == "done":
+                folder.clear_cancel()
                 return
             folder.clear_cancel()
-            folder.write(JobProgress("starting", started=time.time(), updated=time.time()))
+            now, worked = time.time(), folder.progress().seconds
+            folder.write(JobProgress("starting", started=now, updated=now, seconds=worked))
             with (folder.path / "log.txt").open("ab") as log:
                 self._processes[folder.path] = subprocess.Popen(  # noqa: S603
                     [sys.executable, "-m", "core.jobs.worker", str(folder.path.resolve())],
@@ -44,6 +46,10 @@ class Launcher:
 
     def reap(self) -> None:
         """Collect the exit status of workers that ended."""
+        with self._lock:
+            self._reap()
+
+    def _reap(self) -> None:
         for path, process in list(self._processes.items()):
             if process.poll() is not None:
                 del self._processes[path]

@@ -19,15 +19,16 @@ class Progress:
     def __init__(self, folder: JobFolder) -> None:
         self._folder = folder
         now = time.time()
+        self._worked_before = folder.progress().seconds
         self._current = JobProgress("running", started=now, updated=now)
         self._phase_started = now
         self._resumed_at = 0
         self._written = 0.0
 
     @property
-    def started(self) -> float:
-        """When the task began, in seconds since the epoch."""
-        return self._current.started
+    def seconds(self) -> float:
+        """How long the task has worked, earlier attempts included."""
+        return self._worked_before + time.time() - self._current.started
 
     def begin(self, phase: str, total: int, unit: str) -> None:
         """A new phase of `total` units."""
@@ -63,6 +64,6 @@ class Progress:
     def _write(self, *, force: bool = False) -> None:
         now = time.time()
         if force or now - self._written >= WRITE_SECONDS:
-            self._current = replace(self._current, updated=now)
+            self._current = replace(self._current, updated=now, seconds=self.seconds)
             self._folder.write(self._current)
             self._written = now

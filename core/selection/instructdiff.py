@@ -15,7 +15,7 @@ from core.settings import InstructDiffSettings
 
 def order_instructdiff(pool: Pool, settings: InstructDiffSettings) -> np.ndarray:
     """Row numbers that pass the filter, lowest ΔH first, ties by row. Raises BadInput without calibration."""
-    rows = pool.candidates
+    rows = pool.scored
     both = np.isfinite(pool.delta_nll[rows]) & np.isfinite(pool.delta_entropy[rows])
     if not both.any():
         raise BadInput(
@@ -24,6 +24,7 @@ def order_instructdiff(pool: Pool, settings: InstructDiffSettings) -> np.ndarray
         )
     rows = rows[both]
     low, high = cutoffs(pool.delta_nll[rows], settings.gamma)
+    rows = rows[np.isin(rows, pool.candidates)]
     kept = rows[(pool.delta_nll[rows] >= low) & (pool.delta_nll[rows] <= high)]
     return kept[np.lexsort((kept, pool.delta_entropy[kept]))]
 

@@ -57,9 +57,9 @@ class LogDet:
         self._inverse -= W.T @ torch.cholesky_solve(W, torch.linalg.cholesky(inner))
 
     def add_all(self, rows: Sequence[int] | np.ndarray) -> None:
-        """S ← S ∪ rows in one product; V⁻¹ is formed again when a gain is next asked for."""
-        if len(rows):
-            F = torch.cat([self.factor(int(row)) for row in rows])
+        """S ← S ∪ rows, a block at a time; V⁻¹ is formed again when a gain is next asked for."""
+        for block in self._blocks(np.asarray(rows, dtype=np.int64)):
+            F = torch.cat([self.factor(int(row)) for row in block])
             self._V += F.T @ F
             self._inverse = None
 

@@ -26,10 +26,14 @@ class Pool:
     banned: frozenset[int] = field(default_factory=frozenset)
 
     @property
+    def scored(self) -> np.ndarray:
+        """The rows that have scores, ascending."""
+        return np.flatnonzero(np.isfinite(self.nll))
+
+    @property
     def rows(self) -> np.ndarray:
         """The rows that may be selected: scored and not banned, ascending."""
-        scored = np.flatnonzero(np.isfinite(self.nll))
-        return scored[~np.isin(scored, list(self.banned))]
+        return self.scored[~np.isin(self.scored, list(self.banned))]
 
     @property
     def candidates(self) -> np.ndarray:

@@ -27,6 +27,9 @@ class Database:
             self._upgrade()
             for statement in ("SET enable_external_access = false", "SET lock_configuration = true"):
                 self._connection.execute(statement)
+        except duckdb.Error as error:
+            self._connection.close()
+            raise BadInput(f"{str(path)!r} is damaged: {str(error).splitlines()[0]}") from None
         except BaseException:
             self._connection.close()
             raise
@@ -77,7 +80,7 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
         return duckdb.connect(str(path))
     except OSError as error:
         raise BadInput(f"Workspace {str(path.parent)!r} cannot be used: {error.strerror or error}.") from None
-    except duckdb.IOException as error:
+    except duckdb.Error as error:
         holder = re.search(r"\(PID (\d+)\)", str(error))
         if holder:
             raise WorkspaceBusy(

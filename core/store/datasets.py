@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import duckdb
@@ -26,6 +27,16 @@ EXAMPLE_SCHEMA = pa.schema(
         ("original", pa.string()),
     ]
 )
+QUARANTINE_SCHEMA = pa.schema(
+    [
+        ("dataset", pa.string()),
+        ("file", pa.string()),
+        ("line", pa.int64()),
+        ("byte_offset", pa.int64()),
+        ("reason", pa.string()),
+        ("raw", pa.string()),
+    ]
+)
 EXAMPLE_COLUMNS = "row_number, example_id, file, line, messages, original, tools"
 
 
@@ -39,6 +50,8 @@ class Datasets:
     def loading(self, name: str) -> Iterator["Loading"]:
         """One transaction for a whole dataset: it appears complete or not at all."""
         with self._database.writing() as cursor:
+            if cursor.execute("SELECT 1 FROM datasets WHERE name = ?", [name]).fetchall():
+                raise BadInput(f"Dataset {name!r} was loaded by somebody else meanwhile; choose another name.")
             yield Loading(cursor, name)
 
     def all(self) -> list[DatasetRow]:
@@ -147,9 +160,11 @@ class Loading:
             self._cursor.register("incoming", table)
             self._cursor.execute("INSERT INTO examples SELECT * FROM incoming")
             self._cursor.unregister("incoming")
-        rows = [[self._name, q.file, q.line, q.byte_offset, q.reason, q.raw] for q in quarantined]
-        if rows:
-            self._cursor.executemany("INSERT INTO quarantine VALUES (?, ?, ?, ?, ?, ?)", rows)
+        rows = pa.Table.from_pylist([{"dataset": self._name} | asdict(row) for row in quarantined], QUARANTINE_SCHEMA)
+        if rows.num_rows:
+            self._cursor.register("incoming", rows)
+            self._cursor.execute("INSERT INTO quarantine SELECT * FROM incoming")
+            self._cursor.unregister("incoming")
 
     def finish(self, source: str, mapping: dict[str, str], content_hash: str, report: IngestReport) -> None:
         """Enter the dataset itself; the transaction's end makes it visible."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from core.files import user_path
 from core.jobs.launcher import Launcher, Supervisor
 from core.store import Database, Datasets, Runs, Selections
 from core.workbench.choosing import Choosing
@@ -34,11 +35,12 @@ class Workbench(Loading, Choosing, Shipping):
         With `supervise`, a thread takes finished shards into the database as they come; the
         app does this, a command does it while it waits.
         """
-        self.folder = WorkspaceFolder(Path(workspace) if workspace else default_workspace())
+        self.folder = WorkspaceFolder(user_path(workspace or default_workspace()).resolve())
         self.database = Database(self.folder.database)
         self.datasets, self.runs = Datasets(self.database), Runs(self.database)
         self.selections = Selections(self.database)
         self.launcher = Launcher()
+        self.take_in()
         self._supervisor = Supervisor(self.take_in, _log_error) if supervise else None
 
     def close(self) -> None:

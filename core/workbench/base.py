@@ -1,8 +1,10 @@
 """What every part of the workbench may use."""
 
+import os
 from pathlib import Path
 
 from core.errors import BadInput
+from core.files import user_path
 from core.jobs.launcher import Launcher
 from core.store import Database, Datasets, Runs, Selections
 from core.workspace import WorkspaceFolder
@@ -21,9 +23,11 @@ class Bench:
 
 def check_target(path: Path | str, *suffixes: str) -> Path:
     """A path to write to. Raises BadInput for another suffix or a folder that is not there."""
-    target = Path(path).expanduser()
+    target = user_path(path)
     if target.suffix.lower() not in suffixes:
         raise BadInput(f"{str(path)!r} must end in {' or '.join(suffixes)}.")
     if not target.parent.is_dir():
         raise BadInput(f"{str(path)!r}: the folder {str(target.parent)!r} does not exist; make it first.")
+    if target.is_dir() or not os.access(target.parent, os.W_OK):
+        raise BadInput(f"{str(path)!r} cannot be written; name a file in a folder that is yours.")
     return target

@@ -60,6 +60,8 @@ class Choosing(Scoring):
         and for a criterion whose passes this run lacks.
         """
         rule, amount = find_criterion(criterion), Budget.parse(budget)
+        if not 0 <= seed < 2**63:
+            raise BadInput(f"Seed {seed} is not a whole number from 0 to 9,223,372,036,854,775,807.")
         chosen_run = self.finished_run(dataset, run)
         options = settings or rule.settings()
         rows = self._rows_of_ids(dataset, [*pinned, *banned])
@@ -69,8 +71,8 @@ class Choosing(Scoring):
             str(amount),
             seed,
             options.model_dump(mode="json"),
-            tuple(rows[id_] for id_ in pinned),
-            tuple(rows[id_] for id_ in banned),
+            tuple(rows[id_] for id_ in dict.fromkeys(pinned)),
+            tuple(sorted(rows[id_] for id_ in set(banned))),
         )
         name = request.name()
         known = {selection.selection: selection for selection in self.selections.of_run(chosen_run.run)}
@@ -83,6 +85,11 @@ class Choosing(Scoring):
     def pool(self, run: RunRow, pinned: tuple[int, ...] = (), banned: tuple[int, ...] = ()) -> Pool:
         """A finished run's numbers, as the criteria read them."""
         scores, arrays = self.runs.scores(run.run), self.arrays(run.run)
+        if scores.num_rows != len(arrays.offsets) - 1:
+            raise BadInput(
+                f"Scoring run {run.run!r} has {len(arrays.offsets) - 1:,} rows on disk but {scores.num_rows:,} in the "
+                "database; a shard of it cannot be read. Score again under another setting."
+            )
 
         def column(name: str) -> np.ndarray:
             return scores[name].to_numpy().astype(np.float64)

@@ -44,7 +44,7 @@ class Loading(Bench):
             for block in ingest:
                 loading.add(block.examples, block.quarantined)
                 loaded, quarantined = loaded + len(block.examples), quarantined + len(block.quarantined)
-                hasher.update(example.example_id for example in block.examples)
+                hasher.update(block.examples)
             report = IngestReport(name, ingest.format, ingest.rows_read, loaded, quarantined)
             loading.finish(str(source), ingest.mapping, hasher.hexdigest(), report)
         return report
@@ -53,7 +53,7 @@ class Loading(Bench):
 def _compare(ingest: Ingest, known: DatasetRow) -> IngestReport:
     hasher = ContentHasher()
     for block in ingest:
-        hasher.update(example.example_id for example in block.examples)
+        hasher.update(block.examples)
     if hasher.hexdigest() != known.content_hash:
-        raise BadInput(f"Dataset {known.name!r} is there already with other rows; choose another name.")
+        raise BadInput(f"Dataset {known.name!r} is there already with other rows or columns; choose another name.")
     return known.report

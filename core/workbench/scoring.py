@@ -2,25 +2,34 @@
 
 import hashlib
 import json
+import logging
+import platform
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 
+from core import __version__
 from core.errors import BadInput, JobFailed
-from core.files import replacing
+from core.files import replacing, user_path
 from core.jobs.folder import JobFolder, write_atomically
 from core.records import JobProgress, Rendered, RunRow, ScoreReport
 from core.scoring.arrays import RunArrays, open_arrays
-from core.scoring.identity import model_identity
+from core.scoring.identity import run_identity
 from core.scoring.shards import list_shards, read_shard
 from core.settings import ProjectionSettings, RunSettings, ScoringSettings
 from core.workbench.base import Bench, check_target
 from core.workbench.tables import write_table
 from core.workspace import write_input
 
+SCORING_VERSION = 1
+"""Raised whenever the same settings would score otherwise, so that older runs are not taken for it."""
+
+PACKAGES = ("torch", "transformers", "trl", "datasets", "numpy", "duckdb")
 SCORE_COLUMNS = [
     "example_id",
     "row",
@@ -37,6 +46,23 @@ SCORE_COLUMNS = [
 ]
 
 
+def versions() -> dict[str, str]:
+    """What this process runs on."""
+    return {"gleaner": __version__, "python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+def _with_absolute_paths(settings: RunSettings) -> RunSettings:
+    """The worker runs in another folder, where a relative path would lead elsewhere."""
+
+    def absolute(model: str) -> str:
+        path = user_path(model)
+        return str(path.resolve()) if path.is_dir() else model
+
+    scoring = settings.scoring.model_copy(update={"model": absolute(settings.scoring.model)})
+    tuned = settings.calibrated_model and absolute(settings.calibrated_model)
+    return settings.model_copy(update={"scoring": scoring, "calibrated_model": tuned})
+
+
 class Scoring(Bench):
     """Scoring runs and their jobs."""
 
@@ -47,23 +73,23 @@ class Scoring(Bench):
         Raises BadInput for an unknown dataset or model.
         """
         chosen = settings or RunSettings()
-        identity = model_identity(chosen.scoring.model, chosen.scoring.revision)
-        if chosen.calibrated_model:
-            identity += " → " + model_identity(chosen.calibrated_model, None)
+        identity = run_identity(chosen)
         content = self.datasets.get(dataset)
         described = {
             "dataset": dataset,
             "content_hash": content.content_hash,
             "model_identity": identity,
             "settings": chosen.model_dump(mode="json"),
+            "scoring_version": SCORING_VERSION,
         }
         run = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
         files = self.folder.run(run)
         files.path.mkdir(parents=True, exist_ok=True)
         if not files.input.exists():
             write_input(files.input, self.datasets.blocks(dataset, chosen.scoring.shard_rows))
-        write_atomically(files.settings, json.dumps(described, indent=1))
-        arguments = {"run": run, "settings": described["settings"]}
+        if not files.settings.exists():
+            write_atomically(files.settings, json.dumps(described | {"versions": versions()}, indent=1))
+        arguments = {"run": run, "settings": _with_absolute_paths(chosen).model_dump(mode="json")}
         JobFolder(files.path).create("core.tasks:score", arguments)
         self.runs.add(run, dataset, json.dumps(described["settings"]), identity)
         self.launcher.start(JobFolder(files.path))
@@ -118,19 +144,17 @@ class Scoring(Bench):
             raise BadInput(f"Scoring run {run!r} is of dataset {candidates[0].dataset!r}, not of {dataset!r}.")
         for candidate in candidates:
             if self.run_progress(candidate.run).state == "done":
+                self.take_in()
                 return candidate
         raise BadInput(f"Dataset {dataset!r} has no finished scoring run; score it first.")
 
     def take_in(self) -> None:
         """Take every finished shard and map into the database, each exactly once."""
         for path in sorted(self.folder.runs.glob("*/job.json")):
-            run = path.parent.name
-            files, taken = self.folder.run(run), self.runs.taken_shards(run)
-            for folder in (files.base, files.calibrated):
-                for shard in list_shards(folder):
-                    if (folder.name, shard.name) not in taken:
-                        self._take_shard(run, folder.name, shard)
-            self._take_map(run)
+            try:
+                self._take_run(path.parent.name)
+            except (OSError, ValueError, SafetensorError) as error:
+                logging.getLogger("gleaner").error("run %s: a result cannot be read: %s", path.parent.name, error)
         self.launcher.reap()
 
     def start_map(self, run: str, settings: ProjectionSettings | None = None) -> None:
@@ -151,7 +175,7 @@ class Scoring(Bench):
     def scores(self, run: str, path: Path | str) -> Path:
         """Write one line per example, Parquet or JSONL by suffix."""
         target = check_target(path, ".parquet", ".jsonl")
-        self.runs.get(run)
+        self._check_finished(run)
         return write_table(self.runs.scores(run).select(SCORE_COLUMNS), target)
 
     def factors(self, run: str, path: Path | str) -> Path:
@@ -161,6 +185,7 @@ class Scoring(Bench):
         them: V_S = ridge · I + Σ values_iᵀ values_i.
         """
         target = check_target(path, ".npz")
+        self._check_finished(run)
         arrays = self.arrays(self.runs.get(run).run)
         ids = np.array(self.datasets.example_ids(self.runs.get(run).dataset))
         with replacing(target) as partial, partial.open("wb") as stream:
@@ -173,9 +198,25 @@ class Scoring(Bench):
         from core.scoring.rendering import Renderer
 
         chosen = settings or ScoringSettings()
-        model_identity(chosen.model, chosen.revision)
-        (example,) = self.datasets.examples(self.datasets.get(dataset).name, [row])
+        loaded = self.datasets.get(dataset)
+        if not 0 <= row < loaded.rows_loaded:
+            raise BadInput(f"Dataset {dataset!r} has no row {row:,}; its rows are 0 to {loaded.rows_loaded - 1:,}.")
+        (example,) = self.datasets.examples(dataset, [row])
         return Renderer(load_tokenizer(chosen, self.folder.models), chosen).render(example.messages, example.tools)
+
+    def _take_run(self, run: str) -> None:
+        files, taken = self.folder.run(run), self.runs.taken_shards(run)
+        for folder in (files.base, files.calibrated):
+            for shard in list_shards(folder):
+                if (folder.name, shard.name) not in taken:
+                    self._take_shard(run, folder.name, shard)
+        self._take_map(run)
+
+    def _check_finished(self, run: str) -> None:
+        state = self.run_progress(self.runs.get(run).run).state
+        if state != "done":
+            raise BadInput(f"Scoring run {run!r} is not finished ({state}); score again to go on with it.")
+        self.take_in()
 
     def _take_shard(self, run: str, scoring_pass: str, path: Path) -> None:
         shard = read_shard(path, with_features=False)

@@ -1,20 +1,18 @@
 """Ship: a selection becomes the file that a trainer reads, with everything needed to account for it."""
 
-import platform
+import json
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
 
-from core import __version__
 from core.data.export import ExportRow, export_examples
 from core.errors import BadInput
 from core.records import ExportReport, SelectionRow
 from core.settings import ExportFormat
 from core.workbench.base import Bench, check_target
+from core.workbench.scoring import versions
 
 EXPORT_BLOCK = 1000
-PACKAGES = ("torch", "transformers", "trl", "datasets", "numpy", "duckdb")
 
 
 class Shipping(Bench):
@@ -42,7 +40,6 @@ class Shipping(Bench):
         chosen = self.selections.get(selection)
         run, dataset = self.runs.get(chosen.run), self.datasets.get(chosen.dataset)
         return {
-            "gleaner": __version__,
             "dataset": {
                 "name": dataset.name,
                 "source": dataset.source,
@@ -63,8 +60,12 @@ class Shipping(Bench):
                 "log_det_nats": chosen.log_det,
                 "random_log_det_nats": [chosen.envelope["low"][-1], chosen.envelope["high"][-1]],
             },
-            "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+            "versions": {"scoring": self._scoring_versions(run.run), "export": versions()},
         }
+
+    def _scoring_versions(self, run: str) -> dict[str, str]:
+        recorded: dict[str, str] = json.loads(self.folder.run(run).settings.read_text(encoding="utf-8"))["versions"]
+        return recorded
 
     def _export_rows(self, selection: SelectionRow) -> Iterator[ExportRow]:
         rows = [pick.row for pick in self.selections.picks(selection.selection)]

@@ -95,13 +95,15 @@ def test_a_preview_shows_shape_columns_and_first_rows(tmp_path: Path) -> None:
     assert [type(row) for row in shown.rows] == [Example, Example, Quarantined]
 
 
-def test_the_content_hash_depends_on_ids_and_their_order() -> None:
-    def hashed(*ids: str) -> str:
+def test_the_content_hash_depends_on_examples_their_order_and_their_mapping(tmp_path: Path) -> None:
+    def hashed(lines: list[bytes], **mapping: str) -> str:
         hasher = ContentHasher()
-        hasher.update(ids)
+        hasher.update(load(read_examples(write(tmp_path, lines), IngestSettings(mapping=mapping)))[0])
         return hasher.hexdigest()
 
-    assert len({hashed("a", "b"), hashed("b", "a"), hashed("ab"), hashed()}) == 4
+    swapped = {"prompt": "completion", "completion": "prompt"}
+    assert hashed(GOOD) == hashed(GOOD)
+    assert len({hashed(GOOD), hashed(GOOD[::-1]), hashed(GOOD[:7]), hashed(GOOD, **swapped)}) == 4
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -198,7 +198,7 @@ def test_a_name_holds_one_content(workspace: Path, tmp_path: Path) -> None:
     assert core_json(workspace, "ingest", str(same), "--name", "chats")["rows_loaded"] == 24
     other = write_chats(tmp_path / "other.jsonl", 7)
     done = run_core(workspace, "ingest", str(other), "--name", "chats", code=2)
-    assert "is there already with other rows" in done.stderr
+    assert "is there already with other rows or columns" in done.stderr
     with Workbench(workspace) as bench:
         assert bench.datasets.get("chats").rows_loaded == 24
 
