@@ -121,12 +121,13 @@ def _score_pass(
 ) -> None:
     plans = plan_shards(folder, run, rows.example_ids, settings.shard_rows)
     finished = [plan for plan in plans if plan.path.exists()]
-    progress.begin(phase, len(rows.example_ids), "examples")
-    progress.skip(sum(len(plan.rows) for plan in finished))
     missing = [plan for plan in plans if plan not in finished]
     if missing:
+        progress.begin("Loading the model", 0, "")
         model = load_model(settings, models)
         model = replace(model, tokenizer=tokenizer) if tokenizer else model
+        progress.begin(phase, len(rows.example_ids), "examples")
+        progress.skip(sum(len(plan.rows) for plan in finished))
         score_shards(model, rows.read, missing, settings, progress.advance, with_features=with_features)
 
 

@@ -8,7 +8,7 @@ from core.records import DatasetRow
 from core.web.notices import missing, show_errors
 from core.web.scores import SCORES, read_picks, scores_of
 from core.web.session import current_dataset, current_run, current_selection, open_bench
-from core.web.theme import format_count, format_percent, format_sig
+from core.web.theme import format_count, format_sig
 
 
 def ask_row(dataset: DatasetRow) -> int:
@@ -45,14 +45,14 @@ def tell_story(row: int) -> None:
         return
     pick = next((pick for pick in read_picks(selection.selection) if pick.row == row), None)
     if pick is None:
-        st.markdown("**Left out** of this selection.")
+        st.markdown(f"**Left out**: {selection.criterion} took others first, within the budget of {selection.budget}.")
         return
     st.markdown(f"**Picked as #{pick.rank:,}**: {pick.reason}.")
     if pick.gain is not None and pick.gain_alone:
         st.write(
             f"Gained {format_sig(pick.gain)} nats, {format_sig(pick.gain / max(pick.response_tokens, 1))} a token. "
             f"Alone it would bring {format_sig(pick.gain_alone)}: the earlier picks already held "
-            f"{format_percent(1 - pick.gain / pick.gain_alone)} of it."
+            f"{100 * max(0.0, 1 - pick.gain / pick.gain_alone):.0f} % of it."
         )
 
 

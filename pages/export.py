@@ -33,7 +33,8 @@ def offer_files(selection: SelectionRow, shape: ExportFormat) -> None:
     if not (data.exists() and manifest.exists()):
         write_files.clear()
         data, manifest = write_files(selection.selection, shape, exports)
-    name = f"{selection.dataset}-{selection.criterion}-{shape}.jsonl".replace(" ", "-")
+    budget = selection.budget.replace("%", "pct")
+    name = f"{selection.dataset}-{selection.criterion}-{budget}-{shape}.jsonl".replace(" ", "-")
     left, right = st.columns(2)
     left.download_button(
         "Download JSONL",

@@ -24,7 +24,7 @@ def ask_settings() -> RunSettings:
     with columns[1]:
         length = settings_form(ScoringSettings, "score", ("max_length",))
     choices = [CALIBRATE, OWN_MODEL, NONE]
-    second = st.segmented_control("Second pass", choices, default=CALIBRATE, key="score.second") or CALIBRATE
+    second = st.segmented_control("Second pass", choices, default=CALIBRATE, required=True, key="score.second")
     calibration: CalibrationSettings | None = None
     calibrated_model: str | None = None
     with st.expander("More settings"):

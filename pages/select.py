@@ -17,6 +17,11 @@ from core.web.theme import format_count, format_percent, format_sig
 
 PAGE_ROWS = 50
 UNITS = {"percent": "%", "examples": "", "tokens": "tok"}
+NEXT_STEPS = {
+    "See it on the map": "../../pages/map.py",
+    "See each gain": "../../pages/gains.py",
+    "Export": "../../pages/export.py",
+}
 UNIT_LABELS = {"percent": "%", "examples": "examples", "tokens": "tokens"}
 
 
@@ -41,11 +46,13 @@ def ask_criterion(run: RunRow) -> tuple[str, Settings]:
 
 def ask_budget() -> str:
     """The budget, in one of its three units."""
-    unit = (
-        st.segmented_control(
-            "Budget in", list(UNITS), default="percent", format_func=lambda option: UNIT_LABELS[option], key="desk.unit"
-        )
-        or "percent"
+    unit: str = st.segmented_control(
+        "Budget in",
+        list(UNITS),
+        default="percent",
+        required=True,
+        format_func=lambda option: UNIT_LABELS[option],
+        key="desk.unit",
     )
     amount = st.number_input(
         f"Budget ({UNIT_LABELS[unit]})",
@@ -92,6 +99,9 @@ def show_selection(selection: SelectionRow) -> None:
         st.caption("Below the random band: random examples of as many tokens hold more information.")
     elif selection.log_det <= high:
         st.caption("Within the random band: by information, not distinguishable from random.")
+    for column, (label, page) in zip(st.columns(len(NEXT_STEPS)), NEXT_STEPS.items(), strict=True):
+        if column.button(label, width="stretch"):
+            st.switch_page(page)
     st.markdown("**Information by response tokens**")
     st.plotly_chart(draw_cumulative(picks, selection.envelope), key="desk.cumulative")
     score = "delta_entropy" if selection.criterion == "instructdiff" else "nll"

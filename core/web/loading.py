@@ -20,7 +20,7 @@ SUFFIXES = ["jsonl", "json", "ndjson", "csv", "tsv", "parquet", "txt"]
 
 def load_card() -> None:
     """Draw the card. Raises BadInput for what cannot be loaded."""
-    kind = st.segmented_control("Source", [UPLOAD, PATH, DEMO_SOURCE], default=UPLOAD, key="load.kind")
+    kind = st.segmented_control("Source", [UPLOAD, PATH, DEMO_SOURCE], default=UPLOAD, required=True, key="load.kind")
     if kind == DEMO_SOURCE:
         _offer_demo()
         return

@@ -5,6 +5,7 @@ sender saw. Everything else lives in the database: a browser session holds nothi
 would be missed.
 """
 
+import atexit
 from typing import Any
 
 import streamlit as st
@@ -17,8 +18,10 @@ NEXT = "next_choice"
 
 @st.cache_resource(show_spinner="Opening the workspace")
 def open_bench() -> Workbench:
-    """The server's one workbench."""
-    return Workbench(supervise=True)
+    """The server's one workbench, let go of when the server ends."""
+    bench = Workbench(supervise=True)
+    atexit.register(bench.close)
+    return bench
 
 
 def go_on_with(**choices: str | None) -> None:

@@ -40,6 +40,11 @@ def test_a_passage_without_a_prompt_is_scored_from_its_second_token(tokenizer) -
     assert response_text(tokenizer, rendered) == "nce upon<eos>"
 
 
+def test_a_conversation_that_the_assistant_opens_is_scored_from_there(tokenizer) -> None:
+    rendered = Renderer(tokenizer, ScoringSettings()).render([{"role": "assistant", "content": "Hello."}, *TURNS[:2]])
+    assert response_text(tokenizer, rendered) == "Hello.<eos>First.<eos>"
+
+
 def test_a_long_response_is_cut_and_flagged(tokenizer) -> None:
     messages = [{"role": "user", "content": "Go"}, {"role": "assistant", "content": "x" * 100}]
     rendered = Renderer(tokenizer, ScoringSettings(max_length=20)).render(messages)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -170,6 +171,14 @@ def test_instructdiff_equals_the_papers_rule(seed: int, n: int, gamma: float) ->
     rule = find_criterion("instructdiff")
     chosen = choose(pool, rule, Budget(kind="examples", amount=len(truth)), InstructDiffSettings(gamma=gamma), 0)
     assert chosen.tolist() == truth
+
+
+def test_instructdiffs_quantiles_are_of_the_pool_whatever_is_pinned_or_banned() -> None:
+    pool = make_pool(np.random.default_rng(1), 40, 2)
+    kept = set(select(pool, "instructdiff", "30", gamma=0.1))
+    trimmed = next(row for row in range(40) if row not in kept)
+    banned = replace(pool, banned=frozenset({trimmed}))
+    assert set(select(banned, "instructdiff", "30", gamma=0.1)) == kept
 
 
 def test_instructdiff_without_calibration_says_what_is_missing() -> None:

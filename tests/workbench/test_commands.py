@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +12,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from core.errors import BadInput
 from core.records import Rendered
+from core.scoring.identity import run_identity
+from core.settings import RunSettings, ScoringSettings
+from core.tasks import _pin_models
 from core.workbench import Workbench
+from core.workspace import RunFolder
 from tests import oracles
 from tests.conftest import ROOT, Scored, core_json, run_core, write_chats
 
@@ -108,6 +115,49 @@ def test_fisher_picks_what_naive_greedy_picks_from_the_written_factors(
     assert chosen["tokens"] == sum(line["response_tokens"] for line in ledger)
 
 
+def test_a_command_takes_in_what_a_job_finished_while_nobody_looked(
+    scored: Scored, workspace: Path, tmp_path: Path
+) -> None:
+    with Workbench(workspace) as bench, bench.database.writing() as cursor:
+        cursor.execute("DELETE FROM scores WHERE row_number < 16")
+        cursor.execute("DELETE FROM shards WHERE shard < '000000016'")
+    chosen = core_json(workspace, "select", "chats", "--criterion", "fisher", "--budget", "100%")
+    assert chosen["examples"] == 23
+    run_core(workspace, "scores", scored.report["run"], "-o", str(tmp_path / "scores.jsonl"))
+    assert len((tmp_path / "scores.jsonl").read_text().splitlines()) == 24
+
+
+def test_a_relative_model_path_is_of_the_folder_that_the_command_runs_in(scored: Scored, tmp_path: Path) -> None:
+    shutil.copytree(scored.model, tmp_path / "model")
+    write_chats(tmp_path / "chats.jsonl", 3)
+    for words in (
+        ("ingest", "chats.jsonl", "--name", "chats"),
+        ("score", "chats", "--model", "model", "--no-calibration", "--max-length", "128"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "core", *words, "--workspace", "workspace"],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_model_that_changed_since_its_run_was_made_is_refused(scored: Scored, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(scored.model, tmp_path / "model"))
+    settings = RunSettings(scoring=ScoringSettings(model=str(model)), calibration=None)
+    files = RunFolder(tmp_path / "run")
+    files.path.mkdir()
+    files.settings.write_text(json.dumps({"model_identity": run_identity(settings)}))
+    assert _pin_models(settings, files) == settings
+    (model / "model.bin").write_bytes(b"other weights")
+    with pytest.raises(BadInput, match="score again, which makes a new run"):
+        _pin_models(settings, files)
+
+
 def test_pins_are_in_and_bans_are_out(scored: Scored, workspace: Path, tmp_path: Path) -> None:
     with Workbench(workspace) as bench:
         ids = bench.datasets.example_ids("chats")
@@ -179,6 +229,13 @@ BAD_COMMANDS = {
     "selection": (("export", "none", "-o", "out.jsonl"), "There is no selection 'none'"),
     "suffix": (("scores", "none", "-o", "out.xlsx"), "must end in .parquet or .jsonl"),
     "folder": (("ledger", "none", "-o", "nowhere/out.csv"), "does not exist"),
+    "seed": (("select", "chats", "--criterion", "random", "--budget", "5", "--seed", "-1"), "Seed -1 is not"),
+    "ridge": (("select", "chats", "--criterion", "fisher", "--budget", "5", "--set", "ridge=inf"), "Option 'ridge'"),
+    "directory": (("scores", "none", "-o", "core"), "must end in"),
+    "home": (("ingest", "~nobody-here/x.jsonl", "--name", "x"), "is no path"),
+    "long": (("ingest", "x" * 300 + ".jsonl", "--name", "x"), "is no path"),
+    "no option": (("select", "chats", "--budget", "5"), "Missing option '--criterion'"),
+    "no command": (("conjure",), "No such command 'conjure'"),
     "row": (("render", "chats", "--row", "24"), "has no row 24"),
 }
 
