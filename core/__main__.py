@@ -12,7 +12,6 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import click
 import typer
 
 from core.errors import BadInput, GleanerError
@@ -245,13 +244,14 @@ def _run(workspace: Path | None, as_json: bool, use: Callable[[Workbench], Any])
 
 
 def main() -> int:
-    """Run the command line; what click refuses is one line too."""
+    """Run the command line; what typer refuses is one line too."""
+    usage_error: Any = typer.BadParameter.__base__  # typer exports the kinds of it, not the class itself
     try:
         return int(app(standalone_mode=False) or 0)
-    except click.ClickException as error:
-        print(f"Error: {error.format_message()}", file=sys.stderr)
+    except usage_error as error:
+        print(f"Error: {error.format_message() or 'name a command; --help lists them.'}", file=sys.stderr)
         return 2
-    except click.exceptions.Abort:
+    except typer.Abort:
         return 130
 
 
