@@ -55,13 +55,6 @@ DIVERGING: Final = _ramp(_DIVERGING_STOPS)
 """Blue below 0, a neutral middle that both grounds show, orange above."""
 
 
-def ramp_index(value: float, low: float, high: float) -> int:
-    """Place of `value` in a ramp of 256 colours that runs from `low` to `high`; the ends hold what is beyond."""
-    if high <= low:
-        return 127
-    return min(max(int((value - low) / (high - low) * 256), 0), 255)
-
-
 def figure_layout(title: str | None = None, x_title: str | None = None, y_title: str | None = None) -> dict[str, Any]:
     """The layout every plotly figure starts from; titles carry the unit, as in "Gain (nats)".
 
