@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from core.errors import BadInput, GleanerError
-from core.records import JobProgress
+from core.records import JobProgress, Shown
 from core.selection.registry import CRITERIA, find_criterion
 from core.settings import (
     CalibrationSettings,
@@ -92,7 +92,10 @@ def score(
             calibrated_model,
             no_calibration,
         )
-        return bench.score(name, settings, _print_progress())
+        report = bench.score(name, settings, _print_progress())
+        for note in bench.run_notes(report.run):
+            print(note, file=sys.stderr)
+        return report
 
     del runner  # one value so far; the cluster's comes with its extra
     _run(workspace, as_json, run)
@@ -169,11 +172,12 @@ def render(
     as_json: Json = False,
 ) -> None:
     """Show what the model is shown for one row, and which tokens are scored."""
-    _run(
-        workspace,
-        as_json,
-        lambda bench: bench.render(name, row, ScoringSettings.checked(model=model, **parse_assignments(set or []))),
-    )
+
+    def show(bench: Workbench) -> Any:
+        shown = bench.show(name, row, ScoringSettings.checked(model=model, **parse_assignments(set or [])))
+        return asdict(shown.rendered) if as_json else _readable(shown)
+
+    _run(workspace, as_json, show)
 
 
 def _run_settings(
@@ -220,6 +224,20 @@ def _print_progress() -> Callable[[JobProgress], None]:
     return follow
 
 
+def _readable(shown: Shown) -> dict[str, Any]:
+    """What `render` prints for a reader: the text with the scored parts in double brackets, then figures."""
+    brackets = {"prompt": ("", ""), "response": ("⟦", "⟧"), "cut": ("✂", "")}
+    text = "".join(brackets[kind][0] + part + brackets[kind][1] for kind, part in shown.parts)
+    rendered = shown.rendered
+    return {
+        "text (⟦scored⟧, ✂ cut)": f"\n{text}\n",
+        "tokens": len(rendered.input_ids),
+        "scored tokens": sum(rendered.response_mask),
+        "truncated": rendered.truncated,
+        "unscorable reason": rendered.unscorable_reason,
+    }
+
+
 @contextmanager
 def _errors_in_one_line() -> Iterator[None]:
     try:
@@ -240,7 +258,7 @@ def _run(workspace: Path | None, as_json: bool, use: Callable[[Workbench], Any])
             print(json.dumps(values, ensure_ascii=False))
         else:
             for name, value in values.items():
-                print(f"{name}: {value:,}" if isinstance(value, int) else f"{name}: {value}")
+                print(f"{name}: {value:,}" if type(value) is int else f"{name}: {value}")
 
 
 def main() -> int:

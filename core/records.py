@@ -111,6 +111,28 @@ class Rendered:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A rendered example as a reader sees it: its text in parts, each with what the model does with
+    it: `prompt` (read), `response` (scored) or `cut` (beyond max_length). `tokens` has each token's
+    own text, one for each of `rendered.input_ids`."""
+
+    rendered: Rendered
+    parts: list[tuple[str, str]]
+    tokens: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScores:
+    """One example's response tokens, in order: NLL and entropy in nats, and 1 − Σp², as the base model
+    finds them; `calibrated` has the same lists by the calibrated model, where there is one."""
+
+    nll: list[float]
+    entropy: list[float]
+    gini: list[float]
+    calibrated: dict[str, list[float]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class JobProgress:
     """Where a job stands, as its worker last wrote it. Times in seconds since the epoch.
 

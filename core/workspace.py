@@ -3,6 +3,7 @@
 curation.duckdb        datasets, scores, selections, decisions
 runs/<run>/            settings.json, input.parquet, shards, arrays, the calibrated model
 models/                models unpacked or made here
+kernels/               compiled kernels, made again when missing
 exports/               files for trainers
 """
 
@@ -14,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.files import replacing
+from core.files import remove_partials, replacing
 from core.records import Example
 
 INPUT_SCHEMA = pa.schema(
@@ -37,6 +38,11 @@ class WorkspaceFolder:
     def models(self) -> Path:
         """Models unpacked here."""
         return self.path / "models"
+
+    @property
+    def kernels(self) -> Path:
+        """What torch.compile made, so that the next run need not wait for it."""
+        return self.path / "kernels"
 
     @property
     def exports(self) -> Path:
@@ -75,6 +81,16 @@ class RunFolder:
         return self.path / "base"
 
     @property
+    def features(self) -> Path:
+        """Features of the base pass, until they are joined."""
+        return self.path / "features"
+
+    @property
+    def alone(self) -> Path:
+        """Shards of the pass over the responses alone."""
+        return self.path / "alone"
+
+    @property
     def calibrated(self) -> Path:
         """Shards of the calibrated pass."""
         return self.path / "calibrated"
@@ -93,6 +109,32 @@ class RunFolder:
     def map(self) -> Path:
         """The job that draws the map."""
         return self.path / "map"
+
+    def round(self, number: int, rounds: int) -> "RoundFolder":
+        """The files of one round of calibration; the last one's are the run's own."""
+        rows = self.path / "rounds" / f"{number}.json"
+        if number == rounds:
+            return RoundFolder(self.calibrated_model, self.calibrated, rows)
+        return RoundFolder(self.path / "rounds" / f"{number}-model", self.path / "rounds" / str(number), rows)
+
+    def clear_partials(self) -> None:
+        """Remove what a killed worker left half-written; the run must be the caller's alone."""
+        for folder, name in (
+            (self.path, "calibrated-model"),
+            (self.path, "arrays"),
+            *((folder, "") for folder in (self.base, self.features, self.alone, self.calibrated)),
+            *((folder, "") for folder in (self.path / "rounds", *self.path.glob("rounds/*/"))),
+        ):
+            remove_partials(folder, name)
+
+
+@dataclass(frozen=True, slots=True)
+class RoundFolder:
+    """One round of calibration: the rows it tunes on, the model that comes of it, and that model's shards."""
+
+    model: Path
+    shards: Path
+    rows: Path
 
 
 def write_input(path: Path, blocks: Iterable[Sequence[Example]]) -> None:

@@ -23,12 +23,18 @@ def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[lis
         yield batch
 
 
-def pad_right(sequences: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Token ids and attention mask, both [B, T]. The pad id is 0: masked, so never read."""
+def pad_right(sequences: Sequence[Sequence[int]], masks: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Token ids [B, T] and which of them are scored, bool [B, T]. The pad id is 0, and never looked at."""
     longest = max(len(sequence) for sequence in sequences)
     ids = torch.zeros(len(sequences), longest, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for i, sequence in enumerate(sequences):
+    scored = torch.zeros(len(sequences), longest, dtype=torch.bool)
+    for i, (sequence, mask) in enumerate(zip(sequences, masks, strict=True)):
         ids[i, : len(sequence)] = torch.tensor(sequence, dtype=torch.long)
-        mask[i, : len(sequence)] = 1
-    return ids.to(device), mask.to(device)
+        scored[i, : len(mask)] = torch.tensor(mask, dtype=torch.bool)
+    return ids, scored
+
+
+def halves(batch: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
+    """A batch that did not fit into memory, as two."""
+    middle = len(batch) // 2
+    return batch[:middle], batch[middle:]

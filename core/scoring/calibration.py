@@ -3,10 +3,13 @@
 InstructDiff (arXiv 2601.23006, section 4.1): fine-tune the base model on a uniform random α·N
 of the pool with AdamW, cosine decay, 5 % warm-up, weight decay 0.01 and gradient norm clipped
 at 1. The training loop is TRL's; the loss is on the same response tokens that are scored.
-Weights are float32 with bfloat16 autocast: plain bfloat16 would round most updates away.
+All-parameter training keeps float32 weights with bfloat16 autocast: plain bfloat16 would round
+most updates away. A LoRA adapter is float32 itself, on weights of the scoring precision, and is
+kept apart, so that the base weights serve both passes.
 """
 
 import contextlib
+import json
 import math
 import random
 import sys
@@ -18,10 +21,12 @@ import torch
 
 from core.files import replacing_folder
 from core.records import Rendered
-from core.scoring.models import choose_device, model_source
+from core.scoring.device import choose_device, choose_dtype
+from core.scoring.models import model_source
 from core.settings import CalibrationSettings, ScoringSettings
 
 ReportStep = Callable[[int, int], None]
+CURVE = "learning_curve.json"
 
 
 def draw_share(rows: Sequence[int], settings: CalibrationSettings) -> list[int]:
@@ -40,20 +45,24 @@ def calibrate(
 ) -> None:
     """Fine-tune the scoring model on rendered examples and save it to `target`, complete or not at all.
 
+    `target` becomes a model folder, or with LoRA an adapter's, with the learning curve in it.
     `report(step, steps)` is called after each optimiser step and may raise to cancel.
     """
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import SFTTrainer
 
+    settings = settings.for_domain()
     source = model_source(scoring.model, models_folder)
     tokenizer = AutoTokenizer.from_pretrained(source, revision=scoring.revision)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     steps = math.ceil(math.ceil(len(examples) / settings.batch_examples) * settings.epochs)
+    dtype = choose_dtype(scoring.dtype, choose_device(scoring.device))
+    weights = dtype if settings.method == "lora" else torch.float32
     with replacing_folder(target) as partial, contextlib.redirect_stdout(sys.stderr):
         trainer = SFTTrainer(
-            model=AutoModelForCausalLM.from_pretrained(source, revision=scoring.revision, dtype=torch.float32),
+            model=AutoModelForCausalLM.from_pretrained(source, revision=scoring.revision, dtype=weights),
             args=_training_arguments(scoring, settings, partial, steps),
             train_dataset=Dataset.from_list(
                 [{"input_ids": e.input_ids, "completion_mask": e.response_mask} for e in examples]
@@ -63,9 +72,26 @@ def calibrate(
             callbacks=[_step_callback(report)],
         )
         trainer.train()
-        model = trainer.model.merge_and_unload() if settings.method == "lora" else trainer.model
+        model = trainer.model if settings.method == "lora" else trainer.model.to(dtype)
         model.save_pretrained(partial)
         tokenizer.save_pretrained(partial)
+        (partial / CURVE).write_text(json.dumps(_curve(trainer.state.log_history)))
+
+
+def read_curve(model: Path) -> list[dict[str, float]]:
+    """The learning curve of a model made here: `step`, `loss` in nats a token, `learning_rate`."""
+    path = model / CURVE
+    return json.loads(path.read_text()) if path.is_file() else []
+
+
+def is_adapter(model: Path) -> bool:
+    """Whether this folder holds a LoRA adapter, to be put on the base model's weights."""
+    return (model / "adapter_config.json").is_file()
+
+
+def _curve(history: Sequence[dict[str, float]]) -> list[dict[str, float]]:
+    names = ("step", "loss", "learning_rate")
+    return [{name: entry[name] for name in names} for entry in history if "loss" in entry]
 
 
 def _training_arguments(scoring: ScoringSettings, settings: CalibrationSettings, folder: Path, steps: int) -> Any:
@@ -90,7 +116,8 @@ def _training_arguments(scoring: ScoringSettings, settings: CalibrationSettings,
         seed=settings.seed,
         data_seed=settings.seed,
         save_strategy="no",
-        logging_strategy="no",
+        logging_strategy="steps",
+        logging_steps=1,
         report_to="none",
         disable_tqdm=True,
         dataloader_pin_memory=device.type != "cpu",

@@ -4,24 +4,35 @@ For response token y_t with feature x_t and p_t = softmax(head(x_t)):
 
     NLL_t = −log p_t(y_t)      H_t = −Σ_v p log p      G_t = 1 − Σ_v p²
 
-all in float32, nats, over the response positions alone; an example's value is the mean over
-its tokens, summed in float64 and divided once (papers.md, notation).
+in nats, over the response positions alone (papers: FisherSFT section 3, InstructDiff section 3).
+The padding stands right of every example, where a causal model cannot see it, so no mask is needed.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.records import Rendered
 from core.scoring.batches import pad_right
-from core.scoring.models import Head, LoadedModel
+from core.scoring.device import Limits
+from core.scoring.models import LoadedModel
+from core.scoring.reduction import VocabularyReduction
+from core.settings import ScoringSettings
+
+TOKENS_THAT_PAY = {"cpu": 300_000, "cuda": 5_000_000}
+WARM_UP_SHAPES = ((4, 64), (1, 64))
+"""Always the same, since what is compiled depends on the first shapes seen: a resumed run computes the same bits."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseTokens:
-    """One example's response tokens: features [T, d] float32; nll, entropy, gini [T] float32."""
+    """One example's response tokens: features [T, d] in the model's dtype; nll, entropy, gini [T] float32.
+
+    The features are on the model's device, the scores on the CPU.
+    """
 
     features: Tensor
     nll: Tensor
@@ -34,41 +45,64 @@ class ResponseTokens:
         return int(self.nll.shape[0])
 
 
-@torch.inference_mode()
-def score_batch(model: LoadedModel, examples: Sequence[Rendered], logits_bytes: int) -> list[ResponseTokens]:
-    """Score a batch of rendered examples, each with at least one response token.
+class Forward:
+    """A model with its reduction: scores batches of rendered examples."""
 
-    Positions of the prompt never reach the head. At most `logits_bytes` of logits are alive.
+    def __init__(self, model: LoadedModel, limits: Limits) -> None:
+        self.model = model
+        self.reduction = VocabularyReduction(model.head, limits.logits_bytes)
+
+    @torch.inference_mode()
+    def score_batch(self, examples: Sequence[Rendered]) -> list[ResponseTokens]:
+        """Score a batch, each example with at least one response token. Prompt positions never reach the head."""
+        ids, scored = pad_right([e.input_ids for e in examples], [e.response_mask for e in examples])
+        device = self.model.device
+        ids, scored = ids.to(device), scored.to(device)
+        hidden = self.model.decoder(input_ids=ids, use_cache=False).last_hidden_state  # [B, T, d]
+        features = hidden[:, :-1][scored[:, 1:]]  # [n, d]: position t − 1 predicts token t
+        del hidden
+        nll, entropy, gini = self.reduction(features, ids[scored])
+        counts = [sum(example.response_mask) for example in examples]
+        parts = [values.split(counts) for values in (features, nll.cpu(), entropy.cpu(), gini.cpu())]
+        return [ResponseTokens(*values) for values in zip(*parts, strict=True)]
+
+    def compile(self) -> str | None:
+        """Compile one decoder block, for all blocks alike, and the reduction.
+
+        Returns None, or why it could not be done: everything then runs as plain operations.
+        """
+        torch._inductor.config.compile_threads = 1  # no helper processes that outlive a killed worker
+        try:
+            for block in self._blocks():
+                block.compile(dynamic=True)
+            self._warm_up()
+            self.reduction.compile()
+        except Exception as error:  # a compiler may be missing, too old or too strict, each in its own words
+            for block in self._blocks():
+                block._compiled_call_impl = None
+            self.reduction.use_eager()
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            logging.getLogger("gleaner").warning("not compiled: %s", reason)
+            return reason
+        return None
+
+    @torch.inference_mode()
+    def _warm_up(self) -> None:
+        for shape in WARM_UP_SHAPES:
+            ids = torch.zeros(shape, dtype=torch.long, device=self.model.device)
+            self.model.decoder(input_ids=ids, use_cache=False)
+
+    def _blocks(self) -> list[nn.Module]:
+        """The decoder's repeated blocks, as transformers names what must stay on one device."""
+        names = set(getattr(self.model.model, "_no_split_modules", None) or ())
+        return [module for module in self.model.decoder.modules() if type(module).__name__ in names]
+
+
+def compiling_pays(settings: ScoringSettings, device: torch.device, tokens: int) -> bool:
+    """Whether a pass over about `tokens` tokens saves more time compiled than compiling takes.
+
+    Decided from the whole job, not from what a resumed one has left, so that its bits stay the same.
     """
-    ids, mask = pad_right([example.input_ids for example in examples], model.device)
-    hidden = model.decoder(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state  # [B, T, d]
-    scored = torch.zeros_like(mask, dtype=torch.bool)
-    for i, example in enumerate(examples):
-        scored[i, : len(example.response_mask)] = torch.tensor(example.response_mask, dtype=torch.bool)
-    targets = ids[scored]  # [n]
-    features = hidden[:, :-1][scored[:, 1:]]  # [n, d]: position t − 1 predicts token t
-    nll, entropy, gini = reduce_vocabulary(model.head, features, targets, logits_bytes)
-    counts = [sum(example.response_mask) for example in examples]
-    parts = [values.split(counts) for values in (features.float().cpu(), nll.cpu(), entropy.cpu(), gini.cpu())]
-    return [ResponseTokens(*values) for values in zip(*parts, strict=True)]
-
-
-def reduce_vocabulary(head: Head, x: Tensor, targets: Tensor, logits_bytes: int) -> tuple[Tensor, Tensor, Tensor]:
-    """NLL, entropy and Gini impurity [n] of features x [n, d], in blocks of logits.
-
-    With z = logits − max and s = Σ eᶻ: log p = z − log s, H = log s − Σ eᶻz / s, Σp² = Σ e²ᶻ / s².
-    """
-    block = max(1, logits_bytes // (4 * head.weight.shape[0]))
-    outputs = []
-    for start in range(0, x.shape[0], block):
-        z = head.logits(x[start : start + block])
-        z -= z.amax(dim=-1, keepdim=True)
-        target = z.gather(1, targets[start : start + block, None])[:, 0]
-        e = z.exp()
-        s = e.sum(dim=-1)
-        z.clamp_(min=torch.finfo(torch.float32).min)  # a masked word has z = −∞, and 0 · −∞ is not a number
-        entropy = s.log() - torch.linalg.vecdot(e, z) / s
-        gini = 1 - torch.linalg.vecdot(e, e) / (s * s)
-        outputs.append((s.log() - target, entropy.clamp_(min=0), gini.clamp_(min=0)))
-    nll, entropy, gini = (torch.cat(values) for values in zip(*outputs, strict=True))
-    return nll, entropy, gini
+    if settings.compile == "auto":
+        return tokens >= TOKENS_THAT_PAY.get(device.type, TOKENS_THAT_PAY["cuda"])
+    return settings.compile == "always"

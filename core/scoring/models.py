@@ -1,8 +1,4 @@
-"""How does a model come into memory, and what does its last layer compute?
-
-The LM head is kept apart from the decoder: the decoder yields the features that the head
-reads, and the head is applied to response positions only.
-"""
+"""How does a model come into memory?"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,48 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from safetensors import SafetensorError
+from torch import nn
 
 from core.errors import BadInput
 from core.files import replacing_folder, user_path
+from core.scoring.device import choose_device, choose_dtype
+from core.scoring.head import Head, check_head, read_head
 from core.scoring.identity import embedded_gguf
 from core.settings import EMBEDDED_MODEL, ScoringSettings
 
-DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
-
-
-@dataclass(frozen=True)
-class Head:
-    """The last layer: `logits = cap(scale · (x Wᵀ + b))`, always in float32.
-
-    `weight` is [V, d]. `scale` and `cap` are what Cohere, Granite and Gemma do to their logits.
-    """
-
-    weight: Tensor
-    bias: Tensor | None
-    scale: float = 1.0
-    cap: float | None = None
-
-    def logits(self, x: Tensor) -> Tensor:
-        """Float32 logits [n, V] of features x [n, d]."""
-        if x.is_cuda and x.dtype != torch.float32:
-            logits = torch.mm(x, self.weight.T, out_dtype=torch.float32)
-        else:
-            logits = x.float() @ self.weight.T
-        if self.bias is not None:
-            logits = logits + self.bias.float()
-        if self.scale != 1.0:
-            logits = logits * self.scale
-        if self.cap is not None:
-            logits = torch.tanh(logits / self.cap) * self.cap
-        return logits
+EMBEDDED_FOLDER = "smollm2-135m-instruct"
+EMBEDDED_POSITIONS = 8192
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A causal LM ready to score: tokenizer, decoder, head, and where they live."""
+    """A causal LM ready to score: its decoder, its head, and where they live."""
 
-    tokenizer: Any
     model: Any
     decoder: nn.Module
     head: Head
@@ -63,79 +35,83 @@ class LoadedModel:
         """Features per token, d."""
         return int(self.head.weight.shape[1])
 
+    @property
+    def words(self) -> int:
+        """Token ids that the model knows."""
+        return int(self.model.get_input_embeddings().weight.shape[0])
+
 
 def load_model(settings: ScoringSettings, models_folder: Path) -> LoadedModel:
     """Load the model that `settings` names, in the dtype and on the device it asks for.
 
-    Raises BadInput when the name leads to no causal language model.
+    Raises BadInput when the name leads to no causal language model whose logits are understood.
     """
     from transformers import AutoModelForCausalLM
 
     device = choose_device(settings.device)
     dtype = choose_dtype(settings.dtype, device)
-    tokenizer = load_tokenizer(settings, models_folder)
     with _loading(settings.model):
         source = model_source(settings.model, models_folder)
         model = AutoModelForCausalLM.from_pretrained(source, revision=settings.revision, dtype=dtype)
     model.to(device).eval().requires_grad_(False)
-    return LoadedModel(tokenizer, model, model.get_decoder(), read_head(model, device), device)
+    decoder, head = model.get_decoder(), read_head(model, device)
+    check_head(model, decoder, head, settings.model)
+    return LoadedModel(model, decoder, head, device)
+
+
+def attach_adapter(base: LoadedModel, folder: Path) -> LoadedModel:
+    """The same weights with a LoRA adapter put on: no second copy, and nothing rounded into them."""
+    from peft import PeftModel
+
+    PeftModel.from_pretrained(base.model, folder).eval().requires_grad_(False)
+    return base
 
 
 def load_tokenizer(settings: ScoringSettings, models_folder: Path) -> Any:
-    """The tokenizer of the model that `settings` names. Raises BadInput when there is none."""
+    """The tokenizer of the model that `settings` names. Raises BadInput when there is none, and for
+    one that cannot say where its tokens stand in the text."""
     from transformers import AutoTokenizer
 
     with _loading(settings.model):
-        return AutoTokenizer.from_pretrained(model_source(settings.model, models_folder), revision=settings.revision)
+        unpacked = models_folder / EMBEDDED_FOLDER
+        if settings.model == EMBEDDED_MODEL and not unpacked.is_dir():
+            gguf = embedded_gguf()
+            return AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        source = model_source(settings.model, models_folder)
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=settings.revision)
+    if not tokenizer.is_fast:
+        raise BadInput(
+            f"Model {settings.model!r} has a slow tokenizer ({type(tokenizer).__name__}), which cannot tell where "
+            "the response begins; save it with a tokenizer.json."
+        )
+    return tokenizer
+
+
+def longest_input(settings: ScoringSettings, models_folder: Path) -> int | None:
+    """The positions that the model has room for, if its configuration says so."""
+    from transformers import AutoConfig
+
+    with _loading(settings.model):
+        if settings.model == EMBEDDED_MODEL and not (models_folder / EMBEDDED_FOLDER).is_dir():
+            return EMBEDDED_POSITIONS
+        config = AutoConfig.from_pretrained(model_source(settings.model, models_folder), revision=settings.revision)
+    return getattr(config.get_text_config(), "max_position_embeddings", None)
 
 
 @contextmanager
 def _loading(model: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         words = " ".join(str(error).split())[:300] or type(error).__name__
         raise BadInput(f"Model {model!r} cannot be loaded: {words}") from None
-
-
-def choose_device(name: str) -> torch.device:
-    """`auto` is the first GPU if there is one. Raises BadInput for a device that is not there."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise BadInput(f"Device {name!r} is not there: this torch ({torch.__version__}) sees no GPU; use device cpu.")
-    return torch.device(name)
-
-
-def choose_dtype(name: str, device: torch.device) -> torch.dtype:
-    """`auto` is bfloat16 on a GPU. On a CPU it is float32: there bfloat16 moves a single
-    example's NLL by up to 1.5 %, which a fine ΔH would not survive."""
-    if name == "auto":
-        return torch.float32 if device.type == "cpu" else torch.bfloat16
-    return DTYPES[name]
-
-
-def read_head(model: Any, device: torch.device) -> Head:
-    """The model's output layer. On the CPU its weight is kept in float32, since there a
-    bfloat16 product would round the logits themselves."""
-    layer, config = model.get_output_embeddings(), model.config.get_text_config()
-    weight = layer.weight.detach()
-    scale = float(getattr(config, "logit_scale", None) or 1.0)
-    divisor = getattr(config, "logits_scaling", None)
-    bias = getattr(layer, "bias", None)
-    return Head(
-        weight=weight if device.type == "cuda" else weight.float(),
-        bias=None if bias is None else bias.detach(),
-        scale=scale / float(divisor) if divisor else scale,
-        cap=getattr(config, "final_logit_softcapping", None),
-    )
 
 
 def model_source(model: str, models_folder: Path) -> str:
     """What transformers is to load: the embedded model is unpacked into `models_folder` once."""
     if model != EMBEDDED_MODEL:
         return str(user_path(model)) if user_path(model).is_dir() else model
-    target = models_folder / "smollm2-135m-instruct"
+    target = models_folder / EMBEDDED_FOLDER
     if not (target / "config.json").is_file():
         _unpack_embedded(target)
     return str(target)

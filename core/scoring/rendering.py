@@ -7,10 +7,14 @@ rendering the conversation up to each assistant turn, so no template needs gener
 
 from typing import Any
 
-from core.records import Message, Rendered
+from core.errors import BadInput
+from core.records import Message, Rendered, Shown
+from core.scoring.templates import LAYOUTS, Piece, content, template_identity
 from core.settings import ScoringSettings
 
 Span = tuple[int, int]
+DATE = "26 Jul 2024"
+"""For templates that write today's date where none is given: the same row must always render alike. Llama's own."""
 
 
 class RenderError(Exception):
@@ -18,20 +22,51 @@ class RenderError(Exception):
 
 
 class Renderer:
-    """Renders conversations for one tokenizer, template and length."""
+    """Renders conversations for one tokenizer, template and length.
 
-    def __init__(self, tokenizer: Any, settings: ScoringSettings) -> None:
+    `longest` is what the model has positions for; a longer `max_length` is held to it.
+    """
+
+    def __init__(self, tokenizer: Any, settings: ScoringSettings, longest: int | None = None) -> None:
         self.tokenizer = tokenizer
-        self.max_length = settings.max_length
+        self.max_length = min(settings.max_length, longest or settings.max_length)
         has_template = bool(getattr(tokenizer, "chat_template", None))
         self.template = ("chat" if has_template else "plain") if settings.template == "auto" else settings.template
+        if self.template == "chat" and not has_template:
+            raise BadInput("This model's tokenizer has no chat template; choose template plain, alpaca or raw.")
+        self._marks = sorted(tokenizer.all_special_tokens, key=len, reverse=True)
+
+    @property
+    def identity(self) -> str:
+        """The template's name and hash."""
+        return template_identity(self.template, self.tokenizer)
 
     def render(self, messages: list[Message], tools: list[Any] | None = None) -> Rendered:
         """Render one conversation; what cannot be scored carries the reason, never a number."""
+        return self._render(messages, tools)[0]
+
+    def show(self, messages: list[Message], tools: list[Any] | None = None) -> Shown:
+        """The same, with the text cut where prompt and response meet."""
+        rendered, offsets = self._render(messages, tools)
+        parts: list[tuple[str, str]] = []
+        end = 0
+        for (_, after), scored in zip(offsets, rendered.response_mask, strict=False):
+            kind = "response" if scored else "prompt"
+            text = rendered.text[end : max(end, after)]
+            if parts and parts[-1][0] == kind:
+                parts[-1] = (kind, parts[-1][1] + text)
+            elif text:
+                parts.append((kind, text))
+            end = max(end, after)
+        if rendered.text[end:]:
+            parts.append(("cut", rendered.text[end:]))
+        return Shown(rendered, parts, self.tokenizer.convert_ids_to_tokens(rendered.input_ids))
+
+    def _render(self, messages: list[Message], tools: list[Any] | None) -> tuple[Rendered, list[Span]]:
         try:
             text, spans = self._text_and_spans(messages, tools)
         except RenderError as error:
-            return Rendered("", [], [], False, str(error))
+            return Rendered("", [], [], False, str(error)), []
         encoded = self.tokenizer(
             text, return_offsets_mapping=True, add_special_tokens=self._adds_special_tokens(messages)
         )
@@ -39,9 +74,8 @@ class Renderer:
         mask = [int(any(a <= start < end <= b for a, b in spans)) for start, end in offsets]
         if mask:
             mask[0] = 0  # nothing stands before the first token to predict it from
-        truncated = len(ids) > self.max_length
         ids, kept = ids[: self.max_length], mask[: self.max_length]
-        return Rendered(text, ids, kept, truncated, self._reason(mask, kept))
+        return Rendered(text, ids, kept, sum(kept) < sum(mask), self._reason(mask, kept)), offsets
 
     def _reason(self, mask: list[int], kept: list[int]) -> str | None:
         if not any(mask):
@@ -50,61 +84,76 @@ class Renderer:
             return f"the prompt alone fills max_length ({self.max_length:,} tokens)"
         return None
 
+    def response_alone(self, rendered: Rendered) -> Rendered:
+        """The same response tokens with no prompt before them: what IFD compares with.
+
+        They follow the tokenizer's first-token mark (its end mark where it has none), so that the
+        first of them has a prediction too.
+        """
+        first = next((i for i in (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id) if i is not None), None)
+        if rendered.unscorable_reason or first is None:
+            reason = rendered.unscorable_reason or "the tokenizer has no mark that a text could begin with"
+            return Rendered("", [], [], False, reason)
+        response = [token for token, scored in zip(rendered.input_ids, rendered.response_mask, strict=True) if scored]
+        return Rendered("", [first, *response], [0] + [1] * len(response), rendered.truncated)
+
     def _adds_special_tokens(self, messages: list[Message]) -> bool:
         return self.template != "chat" or not _has_prompt(messages)
 
     def _text_and_spans(self, messages: list[Message], tools: list[Any] | None) -> tuple[str, list[Span]]:
+        end = self.tokenizer.eos_token or ""
         if not _has_prompt(messages):
-            text = "".join(_content(m) for m in messages) + (self.tokenizer.eos_token or "")
+            text = "".join(content(m) for m in messages) + end
             return text, [(0, len(text))]
-        if self.template == "plain":
-            return self._plain(messages)
-        return self._chat(messages, tools)
-
-    def _plain(self, messages: list[Message]) -> tuple[str, list[Span]]:
-        text, spans, end = "", [], self.tokenizer.eos_token or ""
-        for message in messages:
-            text += ("\n\n" if text else "") + f"### {message['role'].capitalize()}:\n"
-            start = len(text)
-            text += _content(message) + (end if message["role"] == "assistant" else "")
-            if message["role"] == "assistant":
-                spans.append((start, len(text)))
-        return text, spans
+        if self.template == "chat":
+            return self._chat(messages, tools)
+        return _join(LAYOUTS[self.template](messages, end))
 
     def _chat(self, messages: list[Message], tools: list[Any] | None) -> tuple[str, list[Span]]:
         text, spans = self._apply(messages, tools, False), []
+        cursor = 0
         for turn, message in enumerate(messages):
-            if message["role"] != "assistant":
-                continue
-            before = self._apply(messages[:turn], tools, True) if turn else _text_before(text, _content(message))
-            through = self._apply(messages[: turn + 1], tools, False).rstrip("\n")
-            if not (text.startswith(before) and text.startswith(through)):
-                raise RenderError(f"turn {turn + 1}: the chat template renders it differently inside the conversation")
-            spans.append((len(before), len(through)))
+            if message["role"] == "assistant":
+                spans.append(self._find_turn(text, cursor, messages, turn, tools))
+                cursor = spans[-1][1]
         return text, spans
+
+    def _find_turn(self, text: str, cursor: int, messages: list[Message], turn: int, tools: list[Any] | None) -> Span:
+        """Where an assistant turn begins and ends: what the template writes up to and through it says so,
+        unless it writes a turn inside a conversation otherwise than at its end (as those do that drop the
+        thoughts of earlier turns); then the turn's own words are looked for, after the turn before it."""
+        if turn:
+            before = self._apply(messages[:turn], tools, True)
+            through = self._apply(messages[: turn + 1], tools, False).rstrip("\n")
+            if text.startswith(before) and text.startswith(through):
+                return len(before), len(through)
+        words = content(messages[turn]).strip()
+        start = text.find(words, cursor) if words else -1
+        if start < 0:
+            raise RenderError(f"turn {turn + 1}: the chat template renders it differently inside the conversation")
+        end = start + len(words)
+        mark = next((m for m in self._marks if text.startswith(m, end)), "")
+        return start, end + len(mark)
 
     def _apply(self, messages: list[Message], tools: list[Any] | None, generation: bool) -> str:
         try:
             return str(
                 self.tokenizer.apply_chat_template(
-                    messages, tools=tools, tokenize=False, add_generation_prompt=generation
+                    messages, tools=tools, tokenize=False, add_generation_prompt=generation, date_string=DATE
                 )
             )
         except Exception as error:  # a template is a program of the model's author and may raise anything
             raise RenderError(f"the chat template failed: {str(error) or type(error).__name__}") from error
 
 
-def _text_before(text: str, opening: str) -> str:
-    """What stands before an opening assistant turn: no template renders a prompt of no turns."""
-    start = text.find(opening.strip())
-    if start < 0 or not opening.strip():
-        raise RenderError("turn 1: the chat template changes it")
-    return text[:start]
-
-
 def _has_prompt(messages: list[Message]) -> bool:
     return any(message["role"] != "assistant" for message in messages)
 
 
-def _content(message: Message) -> str:
-    return str(message.get("content") or "")
+def _join(pieces: list[Piece]) -> tuple[str, list[Span]]:
+    text, spans = "", []
+    for piece, is_scored in pieces:
+        if is_scored:
+            spans.append((len(text), len(text) + len(piece)))
+        text += piece
+    return text, spans

@@ -1,119 +1,153 @@
 """A pass over a dataset: render, batch, score, factor, one shard at a time.
 
 Rows are scored in blocks; inside a block the batches depend on nothing but the block's own
-rows, so a resumed run writes the shards that an uninterrupted one would have written.
+rows, so a resumed run writes the shards that an uninterrupted one would have written. A batch's
+features are reduced to factors on the device and dropped before the next.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import torch
 
 from core.records import Example, Rendered
-from core.scoring.batches import batches_by_length
-from core.scoring.factors import factor_features
-from core.scoring.forward import ResponseTokens, score_batch
+from core.scoring.batches import batches_by_length, halves
+from core.scoring.device import choose_limits
+from core.scoring.factors import draw_projection, factor_features
+from core.scoring.forward import Forward, ResponseTokens
 from core.scoring.models import LoadedModel
-from core.scoring.rendering import Renderer
-from core.scoring.shards import Shard, ShardPlan, write_shard
+from core.scoring.shards import (
+    NOT_FINITE,
+    ExampleFeatures,
+    ExampleScores,
+    ShardPlan,
+    write_features,
+    write_scores,
+)
 from core.settings import ScoringSettings
 
 ReadRows = Callable[[range], Sequence[Example]]
+Render = Callable[[Example], Rendered]
 Report = Callable[[int], None]
+Scored = tuple[ExampleScores, ExampleFeatures | None]
 
 
-def score_shards(
-    model: LoadedModel,
-    read_rows: ReadRows,
-    plans: Sequence[ShardPlan],
-    settings: ScoringSettings,
-    report: Report,
-    *,
-    with_features: bool,
-) -> None:
-    """Score every planned shard that does not exist yet.
+class Scorer:
+    """Scores rendered examples with one model; with `with_features`, factors them too."""
 
-    `read_rows` gives the examples of a range of rows; `report` is called with the number of
-    rows each batch finished, and may raise to cancel: nothing but the open shard is lost.
-    """
-    renderer = Renderer(model.tokenizer, settings)
-    for plan in plans:
-        if plan.path.exists():
-            report(len(plan.rows))
-            continue
-        rendered = [renderer.render(example.messages, example.tools) for example in read_rows(plan.rows)]
-        tokens = _score_rendered(model, rendered, settings, report)
-        report(sum(1 for scores in tokens if scores is None))
-        write_shard(plan.path, _build_shard(plan.rows, rendered, tokens, settings, model.dimension, with_features))
+    def __init__(self, model: LoadedModel, settings: ScoringSettings, *, with_features: bool) -> None:
+        self.settings = settings
+        self.limits = choose_limits(settings, model.device)
+        self.forward = Forward(model, self.limits)
+        self._with_features = with_features
+        self._projection = None
+        if settings.projection:
+            self._projection = draw_projection(
+                model.dimension, settings.projection, settings.projection_seed, model.device
+            )
+
+    def score_shards(self, read_rows: ReadRows, render: Render, plans: Sequence[ShardPlan], report: Report) -> None:
+        """Score the planned shards, in order.
+
+        `read_rows` gives the examples of a range of rows; `report` is called with the number of
+        rows each batch finished, and may raise to cancel: nothing but the open shard is lost.
+        """
+        for plan, rendered in _render_ahead(read_rows, render, plans):
+            scored = self.score(rendered, report)
+            if self._with_features:
+                write_features(plan.features, [features for _, features in scored], self._width)
+            write_scores(plan.path, plan.rows, rendered, [scores for scores, _ in scored])
+
+    def score(self, rendered: Sequence[Rendered], report: Report = lambda _: None) -> list[Scored]:
+        """Score these examples, in their order; what cannot be scored has a reason instead."""
+        words = self.forward.model.words
+        results: list[Scored] = [(ExampleScores.failed(_why_not(example, words)), None) for example in rendered]
+        scorable = [i for i, (scores, _) in enumerate(results) if scores.reason is None]
+        report(len(rendered) - len(scorable))
+        lengths = [len(rendered[i].input_ids) for i in scorable]
+        for batch in batches_by_length(lengths, self.limits.batch_tokens):
+            positions = [scorable[k] for k in batch]
+            for i, scored in zip(positions, self._score_within_memory(rendered, positions), strict=True):
+                results[i] = scored
+            report(len(batch))
+        return results
+
+    @property
+    def _width(self) -> tuple[int, int]:
+        d = self.forward.model.dimension
+        return d, self.settings.projection or d
+
+    def _score_within_memory(self, rendered: Sequence[Rendered], positions: Sequence[int]) -> list[Scored]:
+        """Score a batch; one that does not fit is halved, until what is left is one example."""
+        examples = [rendered[i] for i in positions]
+        try:
+            return self._finish(self.forward.score_batch(examples))
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+        torch.cuda.empty_cache()  # a no-op without a GPU
+        if len(positions) == 1:
+            tokens = len(examples[0].input_ids)
+            return [(ExampleScores.failed(f"its {tokens:,} tokens do not fit into memory, even alone"), None)]
+        return [scored for half in halves(positions) for scored in self._score_within_memory(rendered, half)]
+
+    @torch.inference_mode()
+    def _finish(self, batch: Sequence[ResponseTokens]) -> list[Scored]:
+        finished = [ExampleScores.of_tokens(tokens.nll, tokens.entropy, tokens.gini) for tokens in batch]
+        if not self._with_features:
+            return [(scores, None) for scores in finished]
+        finite = torch.stack([torch.isfinite(tokens.features).all() for tokens in batch]).tolist()
+        usable = [k for k, scores in enumerate(finished) if finite[k] and scores.reason is None]
+        features = dict(zip(usable, self._features([batch[k] for k in usable]), strict=True))
+        return [
+            (scores, features[k]) if k in features else (ExampleScores.failed(NOT_FINITE), None)
+            for k, scores in enumerate(finished)
+        ]
+
+    def _features(self, batch: Sequence[ResponseTokens]) -> list[ExampleFeatures]:
+        """Means, factors and traces, brought to the CPU in one transfer each."""
+        if not batch:
+            return []
+        weighted = [self._weigh(tokens) for tokens in batch]
+        factors, kept = zip(*factor_features(weighted, self.settings.factor_energy), strict=True)
+        means = torch.stack([tokens.features.float().mean(dim=0) for tokens in batch]).cpu().numpy()
+        traces = torch.stack([(X.double() ** 2).sum() for X in weighted]).tolist()
+        rows = torch.cat(factors).cpu().split([len(factor) for factor in factors])
+        return [
+            ExampleFeatures(mean, factor.numpy(), share, trace)
+            for mean, factor, share, trace in zip(means, rows, kept, traces, strict=True)
+        ]
+
+    def _weigh(self, tokens: ResponseTokens) -> torch.Tensor:
+        """The features that the design sees, [T, d] or [T, p] float32."""
+        X = tokens.features.float()
+        if self.settings.uncertainty_weight:
+            X = X * tokens.gini.to(X.device).sqrt()[:, None]
+        return X if self._projection is None else X @ self._projection
 
 
-def _score_rendered(
-    model: LoadedModel, rendered: Sequence[Rendered], settings: ScoringSettings, report: Report
-) -> list[ResponseTokens | None]:
-    results: list[ResponseTokens | None] = [None] * len(rendered)
-    scorable = [i for i, example in enumerate(rendered) if example.unscorable_reason is None]
-    lengths = [len(rendered[i].input_ids) for i in scorable]
-    for batch in batches_by_length(lengths, settings.batch_tokens):
-        positions = [scorable[k] for k in batch]
-        scores = score_batch(model, [rendered[i] for i in positions], settings.logits_megabytes << 20)
-        for i, example_scores in zip(positions, scores, strict=True):
-            results[i] = example_scores
-        report(len(batch))
-    return results
+def _render_ahead(
+    read_rows: ReadRows, render: Render, plans: Sequence[ShardPlan]
+) -> Iterator[tuple[ShardPlan, list[Rendered]]]:
+    """Each plan with its rendered rows; the next plan's are rendered while this one is scored."""
+
+    def prepare(plan: ShardPlan) -> list[Rendered]:
+        return [render(example) for example in read_rows(plan.rows)]
+
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(prepare, plans[0]) if plans else None
+        for number, plan in enumerate(plans, 1):
+            assert following is not None
+            rendered = following.result()
+            following = thread.submit(prepare, plans[number]) if number < len(plans) else None
+            yield plan, rendered
 
 
-def _build_shard(
-    rows: range,
-    rendered: Sequence[Rendered],
-    tokens: Sequence[ResponseTokens | None],
-    settings: ScoringSettings,
-    dimension: int,
-    with_features: bool,
-) -> Shard:
-    finite = [t if t is not None and _is_finite(t) else None for t in tokens]
-
-    def means(name: str) -> np.ndarray:
-        return np.array([np.nan if t is None else float(getattr(t, name).double().mean()) for t in finite])
-
-    shard = Shard(
-        rows=np.array(rows, dtype=np.int64),
-        prompt_tokens=np.array([len(r.response_mask) - sum(r.response_mask) for r in rendered], dtype=np.int32),
-        response_tokens=np.array([sum(r.response_mask) for r in rendered], dtype=np.int32),
-        nll=means("nll"),
-        entropy=means("entropy"),
-        gini=means("gini"),
-        truncated=np.array([r.truncated for r in rendered], dtype=np.uint8),
-        reasons=[
-            r.unscorable_reason or (None if scores else "the model's output is not a finite number")
-            for r, scores in zip(rendered, finite, strict=True)
-        ],
-    )
-    return _with_features(shard, finite, settings, dimension) if with_features else shard
+def _why_not(example: Rendered, words: int) -> str | None:
+    if example.unscorable_reason is None and max(example.input_ids) >= words:
+        return f"token id {max(example.input_ids):,} is beyond the model's {words:,} words"
+    return example.unscorable_reason
 
 
-def _is_finite(tokens: ResponseTokens) -> bool:
-    return all(bool(torch.isfinite(values).all()) for values in (tokens.nll, tokens.entropy, tokens.features))
-
-
-def _with_features(
-    shard: Shard, tokens: Sequence[ResponseTokens | None], settings: ScoringSettings, dimension: int
-) -> Shard:
-    factors, kept, traces, means = [], [], [], []
-    for example in tokens:
-        X = torch.zeros(0, dimension) if example is None else example.features
-        means.append(X.mean(dim=0))  # of no rows: NaN
-        if example is not None and settings.uncertainty_weight:
-            X = X * example.gini.sqrt()[:, None]
-        factor, share = factor_features(X, settings.factor_energy)
-        factors.append(factor)
-        kept.append(share if len(X) else np.nan)
-        traces.append(float((X.double() ** 2).sum()))
-    return replace(
-        shard,
-        mean_feature=torch.stack(means).numpy(),
-        factors=torch.cat(factors).numpy(),
-        factor_offsets=np.cumsum([0, *(len(f) for f in factors)], dtype=np.int64),
-        factor_kept=np.array(kept),
-        feature_trace=np.array(traces),
-    )
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

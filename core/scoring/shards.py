@@ -1,8 +1,9 @@
 """How does a finished block of rows stay finished?
 
-A shard is one safetensors file that holds all that one pass computed for a block of rows. Its
+A shard is one safetensors file with the scores that one pass computed for a block of rows. Its
 name is the hash of the rows and of the run, and it is renamed into place when complete: to
-resume is to list what exists (architecture.md, exactly once).
+resume is to list what exists (architecture.md, exactly once). The features of the base pass lie
+in a file of the same name in another folder, until they are joined; they are written first.
 """
 
 import hashlib
@@ -13,28 +14,70 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
+from torch import Tensor
 
 from core.files import replacing
+from core.records import Rendered
 
 SUFFIX = ".safetensors"
+LARGEST_HALF = float(np.finfo(np.float16).max)
+NOT_FINITE = "the model's output is not a finite number"
 
 
 @dataclass(frozen=True, slots=True)
 class ShardPlan:
-    """A block of rows and the file that will hold its results."""
+    """A block of rows, the file that will hold its scores, and that of its features."""
 
     path: Path
+    features: Path
     rows: range
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
-    """One pass's results for a block of n rows. An unscorable row has NaN and a reason.
+class ExampleScores:
+    """One example's means in nats, its response tokens [T] in float16, or the reason why it has none."""
 
-    The base pass alone has features: `mean_feature` [n, d]; `factors` [Σ r_i, d] with
-    `factor_offsets` [n + 1]; `factor_kept` [n], the share of `feature_trace` [n] = Σ_t ‖x_t‖²
-    that the factor keeps.
+    nll: float
+    entropy: float
+    gini: float
+    token_nll: np.ndarray
+    token_entropy: np.ndarray
+    token_gini: np.ndarray
+    reason: str | None = None
+
+    @classmethod
+    def of_tokens(cls, nll: Tensor, entropy: Tensor, gini: Tensor) -> "ExampleScores":
+        """Means over the tokens, summed in float64 and divided once."""
+        means = [float(values.double().mean()) for values in (nll, entropy, gini)]
+        tokens = [np.minimum(values.numpy(), LARGEST_HALF).astype(np.float16) for values in (nll, entropy, gini)]
+        if not np.isfinite(means).all():
+            return cls.failed(NOT_FINITE)
+        return cls(means[0], means[1], means[2], tokens[0], tokens[1], tokens[2])
+
+    @classmethod
+    def failed(cls, reason: str | None) -> "ExampleScores":
+        """No scores, and why."""
+        none = np.empty(0, dtype=np.float16)
+        return cls(np.nan, np.nan, np.nan, none, none, none, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleFeatures:
+    """One example's mean feature [d], factor [r, p], and the share it keeps of the trace Σ_t ‖x_t‖²."""
+
+    mean: np.ndarray
+    factor: np.ndarray
+    kept: float
+    trace: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One pass's scores of n rows. An unscorable row has NaN and a reason, and no tokens.
+
+    `token_nll`, `token_entropy` and `token_gini` are [Σ T_i] float16; row i's are at
+    `token_offsets[i]:token_offsets[i + 1]`, [n + 1].
     """
 
     rows: np.ndarray
@@ -44,22 +87,33 @@ class Shard:
     entropy: np.ndarray
     gini: np.ndarray
     truncated: np.ndarray
+    token_offsets: np.ndarray
+    token_nll: np.ndarray
+    token_entropy: np.ndarray
+    token_gini: np.ndarray
     reasons: list[str | None]
-    mean_feature: np.ndarray | None = None
-    factors: np.ndarray | None = None
-    factor_offsets: np.ndarray | None = None
-    factor_kept: np.ndarray | None = None
-    feature_trace: np.ndarray | None = None
 
 
-def plan_shards(folder: Path, run: str, example_ids: Sequence[str], shard_rows: int) -> list[ShardPlan]:
-    """Cut rows 0..N−1 into blocks of `shard_rows`, each with its file name."""
+@dataclass(frozen=True, slots=True)
+class FeatureShard:
+    """The features of n rows: `means` [n, d]; `factors` [Σ r_i, p] with `offsets` [n + 1]; `kept` and
+    `trace` [n]. An unscorable row has NaN and no rows in `factors`."""
+
+    means: np.ndarray
+    factors: np.ndarray
+    offsets: np.ndarray
+    kept: np.ndarray
+    trace: np.ndarray
+
+
+def plan_shards(folder: Path, features: Path, run: str, example_ids: Sequence[str], shard_rows: int) -> list[ShardPlan]:
+    """Cut rows 0..N−1 into blocks of `shard_rows`, each with its file names."""
     plans = []
     for start in range(0, len(example_ids), shard_rows):
         rows = range(start, min(start + shard_rows, len(example_ids)))
         content = "\n".join([run, folder.name, str(start), *(example_ids[row] for row in rows)])
-        name = hashlib.sha256(content.encode()).hexdigest()[:16]
-        plans.append(ShardPlan(folder / f"{start:09d}-{name}{SUFFIX}", rows))
+        name = f"{start:09d}-{hashlib.sha256(content.encode()).hexdigest()[:16]}{SUFFIX}"
+        plans.append(ShardPlan(folder / name, features / name, rows))
     return plans
 
 
@@ -68,22 +122,56 @@ def list_shards(folder: Path) -> Iterator[Path]:
     return iter(sorted(path for path in folder.glob(f"*{SUFFIX}") if not path.name.startswith(".")))
 
 
-def write_shard(path: Path, shard: Shard) -> None:
-    """Write under a temporary name, sync, rename: the file is complete or absent."""
-    arrays = {
-        name: np.ascontiguousarray(getattr(shard, name))
-        for name in shard.__dataclass_fields__
-        if name != "reasons" and getattr(shard, name) is not None
+def write_scores(path: Path, rows: range, rendered: Sequence[Rendered], scores: Sequence[ExampleScores]) -> None:
+    """Write one pass's scores of a block of rows: the file is complete or absent."""
+    arrays: dict[str, np.ndarray] = {
+        "rows": np.array(rows, dtype=np.int64),
+        "prompt_tokens": np.array([len(r.response_mask) - sum(r.response_mask) for r in rendered], dtype=np.int32),
+        "response_tokens": np.array([sum(r.response_mask) for r in rendered], dtype=np.int32),
+        "truncated": np.array([r.truncated for r in rendered], dtype=np.uint8),
+        "token_offsets": _offsets([len(s.token_nll) for s in scores]),
     }
+    for name in ("nll", "entropy", "gini"):
+        arrays[name] = np.array([getattr(s, name) for s in scores])
+        arrays[f"token_{name}"] = np.concatenate([getattr(s, f"token_{name}") for s in scores])
+    _write(path, arrays, {"reasons": json.dumps([s.reason for s in scores])})
+
+
+def read_scores(path: Path) -> Shard:
+    """Read a shard's scores. Raises ValueError for a file that is none of this version's."""
+    names = [name for name in Shard.__dataclass_fields__ if name != "reasons"]
+    with safe_open(path, framework="numpy") as stored:
+        if not set(names) <= set(stored.keys()):
+            raise ValueError(f"{path.name} was written by another version; score again, which makes a new run")
+        reasons = json.loads((stored.metadata() or {})["reasons"])
+        return Shard(reasons=reasons, **{name: stored.get_tensor(name) for name in names})
+
+
+def write_features(path: Path, features: Sequence[ExampleFeatures | None], width: tuple[int, int]) -> None:
+    """Write the features of a block of rows, `width` being (d, p); None is an unscorable row."""
+    d, p = width
+    nothing = ExampleFeatures(np.full(d, np.nan, np.float32), np.empty((0, p), np.float32), float("nan"), 0.0)
+    rows = [of or nothing for of in features]
+    arrays = {
+        "means": np.stack([of.mean for of in rows]),
+        "factors": np.concatenate([of.factor for of in rows]),
+        "offsets": _offsets([len(of.factor) for of in rows]),
+        "kept": np.array([of.kept for of in rows]),
+        "trace": np.array([of.trace for of in rows]),
+    }
+    _write(path, arrays, None)
+
+
+def read_features(path: Path) -> FeatureShard:
+    """Read a shard's features."""
+    return FeatureShard(**load_file(path))
+
+
+def _offsets(lengths: Sequence[int]) -> np.ndarray:
+    return np.cumsum([0, *lengths], dtype=np.int64)
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, str] | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
-        save_file(arrays, partial, metadata={"reasons": json.dumps(shard.reasons)})
-
-
-def read_shard(path: Path, *, with_features: bool = True) -> Shard:
-    """Read a shard, or only its columns of numbers per row."""
-    heavy = {"mean_feature", "factors", "factor_offsets"}
-    with safe_open(path, framework="numpy") as stored:
-        reasons = json.loads((stored.metadata() or {})["reasons"])
-        names = [name for name in stored.keys() if with_features or name not in heavy]  # noqa: SIM118
-        return Shard(reasons=reasons, **{name: stored.get_tensor(name) for name in names})
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, partial, metadata=metadata)

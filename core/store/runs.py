@@ -15,11 +15,13 @@ SCORES_QUERY = """
     SELECT e.example_id, e.row_number AS "row", b.prompt_tokens, b.response_tokens,
            b.nll, exp(b.nll) AS ppl, b.entropy, c.nll AS nll_calibrated, c.entropy AS entropy_calibrated,
            c.nll - b.nll AS delta_nll, b.entropy - c.entropy AS delta_entropy, b.unscorable_reason,
-           b.gini, b.truncated
+           b.gini, b.truncated, a.nll AS nll_alone, b.nll / nullif(a.nll, 0) AS ifd_loss_ratio,
+           exp(b.nll - a.nll) AS ifd_perplexity_ratio
     FROM runs r
     JOIN examples e ON e.dataset = r.dataset
     JOIN scores b ON b.run = r.run AND b.pass = 'base' AND b.row_number = e.row_number
     LEFT JOIN scores c ON c.run = r.run AND c.pass = 'calibrated' AND c.row_number = e.row_number
+    LEFT JOIN scores a ON a.run = r.run AND a.pass = 'alone' AND a.row_number = e.row_number
     WHERE r.run = ?
     ORDER BY e.row_number
 """

@@ -17,16 +17,18 @@ from core import __version__
 from core.errors import BadInput, JobFailed
 from core.files import replacing, user_path
 from core.jobs.folder import JobFolder, write_atomically
-from core.records import JobProgress, Rendered, RunRow, ScoreReport
+from core.records import JobProgress, RunRow, ScoreReport
 from core.scoring.arrays import RunArrays, open_arrays
+from core.scoring.device import settle
 from core.scoring.identity import run_identity
-from core.scoring.shards import list_shards, read_shard
-from core.settings import ProjectionSettings, RunSettings, ScoringSettings
-from core.workbench.base import Bench, check_target
+from core.scoring.shards import list_shards, read_scores
+from core.settings import ProjectionSettings, RunSettings
+from core.workbench.base import check_target
+from core.workbench.rendering import Rendering
 from core.workbench.tables import write_table
 from core.workspace import write_input
 
-SCORING_VERSION = 1
+SCORING_VERSION = 2
 """Raised whenever the same settings would score otherwise, so that older runs are not taken for it."""
 
 PACKAGES = ("torch", "transformers", "trl", "datasets", "numpy", "duckdb")
@@ -43,6 +45,11 @@ SCORE_COLUMNS = [
     "delta_nll",
     "delta_entropy",
     "unscorable_reason",
+    "gini",
+    "truncated",
+    "nll_alone",
+    "ifd_loss_ratio",
+    "ifd_perplexity_ratio",
 ]
 
 
@@ -63,7 +70,19 @@ def _with_absolute_paths(settings: RunSettings) -> RunSettings:
     return settings.model_copy(update={"scoring": scoring, "calibrated_model": tuned})
 
 
-class Scoring(Bench):
+def _settled(settings: RunSettings) -> RunSettings:
+    """With nothing left to the device or to a preset: what the run records."""
+    calibration = settings.calibration and settings.calibration.for_domain()
+    return settings.model_copy(update={"scoring": settle(settings.scoring), "calibration": calibration})
+
+
+def _without_device_number(settings: RunSettings) -> RunSettings:
+    """Any GPU of a machine makes the same run."""
+    device = settings.scoring.device.partition(":")[0]
+    return settings.model_copy(update={"scoring": settings.scoring.model_copy(update={"device": device})})
+
+
+class Scoring(Rendering):
     """Scoring runs and their jobs."""
 
     def start_scoring(self, dataset: str, settings: RunSettings | None = None) -> str:
@@ -72,21 +91,23 @@ class Scoring(Bench):
         A run with the same identity is reused: its finished shards are not computed again.
         Raises BadInput for an unknown dataset or model.
         """
-        chosen = settings or RunSettings()
+        chosen = _settled(settings or RunSettings())
         identity = run_identity(chosen)
         content = self.datasets.get(dataset)
+        renderer = self._load_renderer(chosen.scoring)
         described = {
             "dataset": dataset,
             "content_hash": content.content_hash,
             "model_identity": identity,
-            "settings": chosen.model_dump(mode="json"),
+            "template": renderer.identity,
+            "settings": _without_device_number(chosen).model_dump(mode="json"),
             "scoring_version": SCORING_VERSION,
         }
         run = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
         files = self.folder.run(run)
         files.path.mkdir(parents=True, exist_ok=True)
         if not files.input.exists():
-            write_input(files.input, self.datasets.blocks(dataset, chosen.scoring.shard_rows))
+            write_input(files.input, self._blocks(content, renderer, chosen.scoring.shard_rows or 64))
         if not files.settings.exists():
             write_atomically(files.settings, json.dumps(described | {"versions": versions()}, indent=1))
         arguments = {"run": run, "settings": _with_absolute_paths(chosen).model_dump(mode="json")}
@@ -122,6 +143,10 @@ class Scoring(Bench):
             seconds,
             counts["tokens"] / max(seconds, 1e-9),
         )
+
+    def run_notes(self, run: str) -> list[str]:
+        """What a finished run has to say beside its figures, such as that nothing could be compiled."""
+        return list(self.run_progress(run).result.get("notes", []))
 
     def run_progress(self, run: str) -> JobProgress:
         """Where a run's job stands."""
@@ -192,21 +217,9 @@ class Scoring(Bench):
             np.savez(stream, example_id=ids, offsets=arrays.offsets, values=arrays.factors)
         return target
 
-    def render(self, dataset: str, row: int, settings: ScoringSettings | None = None) -> Rendered:
-        """What the model is shown for one row. Raises BadInput for an unknown dataset, row or model."""
-        from core.scoring.models import load_tokenizer
-        from core.scoring.rendering import Renderer
-
-        chosen = settings or ScoringSettings()
-        loaded = self.datasets.get(dataset)
-        if not 0 <= row < loaded.rows_loaded:
-            raise BadInput(f"Dataset {dataset!r} has no row {row:,}; its rows are 0 to {loaded.rows_loaded - 1:,}.")
-        (example,) = self.datasets.examples(dataset, [row])
-        return Renderer(load_tokenizer(chosen, self.folder.models), chosen).render(example.messages, example.tools)
-
     def _take_run(self, run: str) -> None:
         files, taken = self.folder.run(run), self.runs.taken_shards(run)
-        for folder in (files.base, files.calibrated):
+        for folder in (files.base, files.alone, files.calibrated):
             for shard in list_shards(folder):
                 if (folder.name, shard.name) not in taken:
                     self._take_shard(run, folder.name, shard)
@@ -219,7 +232,7 @@ class Scoring(Bench):
         self.take_in()
 
     def _take_shard(self, run: str, scoring_pass: str, path: Path) -> None:
-        shard = read_shard(path, with_features=False)
+        shard = read_scores(path)
         columns: dict[str, Any] = {
             name: getattr(shard, name)
             for name in ["rows", "prompt_tokens", "response_tokens", "nll", "entropy", "gini", "truncated", "reasons"]

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from core.records import Rendered
-from core.scoring.calibration import calibrate, draw_share
-from core.scoring.forward import score_batch
-from core.scoring.models import load_model
+from core.scoring.calibration import calibrate, draw_share, is_adapter, read_curve
+from core.scoring.device import Limits
+from core.scoring.forward import Forward
+from core.scoring.models import attach_adapter, load_model, load_tokenizer
 from core.scoring.rendering import Renderer
 from core.settings import CalibrationSettings, ScoringSettings
 
@@ -19,16 +20,24 @@ class Stopped(Exception):
 
 def rendered(model: Path, count: int = 12) -> list[Rendered]:
     chosen = ScoringSettings(model=str(model), device="cpu")
-    renderer = Renderer(load_model(chosen, model).tokenizer, chosen)
+    renderer = Renderer(load_tokenizer(chosen, model), chosen)
     chats = [
         [{"role": "user", "content": f"Say {i}"}, {"role": "assistant", "content": "yes " * 5}] for i in range(count)
     ]
     return [renderer.render(chat) for chat in chats]
 
 
-def mean_nll(model: Path, examples: list[Rendered]) -> float:
-    loaded = load_model(ScoringSettings(model=str(model), device="cpu", dtype="float32"), model)
-    return sum(float(scores.nll.mean()) for scores in score_batch(loaded, examples, 1 << 20)) / len(examples)
+def mean_nll(base: Path, examples: list[Rendered], calibrated: Path | None = None) -> float:
+    adapter = calibrated if calibrated and is_adapter(calibrated) else None
+    weights = base if adapter else calibrated or base
+    loaded = load_model(ScoringSettings(model=str(weights), device="cpu", dtype="float32"), base)
+    if adapter:
+        before = {name: id(parameter) for name, parameter in loaded.decoder.named_parameters()}
+        loaded = attach_adapter(loaded, adapter)
+        kept = {name.replace(".base_layer", ""): id(p) for name, p in loaded.decoder.named_parameters()}
+        assert before.items() <= kept.items()
+    scores = Forward(loaded, Limits(4096, 1 << 20, 64)).score_batch(examples)
+    return sum(float(of.nll.mean()) for of in scores) / len(examples)
 
 
 def test_the_share_is_drawn_uniformly_without_repeats() -> None:
@@ -55,7 +64,12 @@ def test_a_calibrated_model_finds_the_responses_likelier(method: str, tiny_model
         lambda step, total: steps.append((step, total)),
     )
     assert steps == [(step, 12) for step in range(1, 13)]
-    assert mean_nll(target, examples) < mean_nll(tiny_model, examples) - 0.1
+    assert is_adapter(target) == (method == "lora")
+    assert mean_nll(tiny_model, examples, target) < mean_nll(tiny_model, examples) - 0.1
+    curve = read_curve(target)
+    assert [point["step"] for point in curve] == list(range(1, 13))
+    assert curve[-1]["loss"] < curve[0]["loss"] - 0.1
+    assert max(point["learning_rate"] for point in curve) <= 1e-2
     assert [entry.name for entry in tmp_path.iterdir()] == ["calibrated"]
 
 
@@ -74,3 +88,13 @@ def test_a_calibration_that_is_stopped_leaves_no_model(tiny_model: Path, tmp_pat
             stop,
         )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("domain", "rate", "keep"),
+    [("maths", 5e-5, 0.1), ("general", 2e-5, 0.1), ("medical", 2e-5, 0.1), ("code", 1e-5, 0.2)],
+)
+def test_a_domain_brings_the_papers_settings_where_none_are_given(domain: str, rate: float, keep: float) -> None:
+    preset = CalibrationSettings(domain=domain).for_domain()
+    assert (preset.learning_rate, preset.keep, preset.share, preset.epochs) == (rate, keep, 0.1, 3)
+    assert CalibrationSettings(domain=domain, learning_rate=0.5, keep=0.7).for_domain().learning_rate == 0.5

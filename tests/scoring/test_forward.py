@@ -1,5 +1,6 @@
 """The scoring pass agrees with an unpadded, one-by-one pass of the whole model."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.errors import BadInput
 from core.records import Rendered
 from core.scoring.batches import batches_by_length
-from core.scoring.forward import reduce_vocabulary, score_batch
-from core.scoring.models import Head, LoadedModel, load_model
+from core.scoring.device import Limits
+from core.scoring.forward import Forward
+from core.scoring.head import Head, check_head
+from core.scoring.models import LoadedModel, load_model, load_tokenizer
+from core.scoring.reduction import VocabularyReduction
 from core.scoring.rendering import Renderer
 from core.settings import ScoringSettings
 from tests import oracles
+from tests.scoring.families import FAMILIES, make_model
 
 CHATS = [
     [{"role": "user", "content": "Name a colour."}, {"role": "assistant", "content": "Blue, like the sea at noon."}],
@@ -27,53 +33,125 @@ CHATS = [
     ],
     [{"role": "user", "content": "Sing"}, {"role": "assistant", "content": "la " * 30}],
 ]
+LIMITS = Limits(batch_tokens=4096, logits_bytes=1 << 20, shard_rows=64)
 
 
 def load(folder: Path | str, models: Path) -> tuple[LoadedModel, list[Rendered]]:
     chosen = ScoringSettings(model=str(folder), dtype="float32", device="cpu")
     model = load_model(chosen, models)
-    renderer = Renderer(model.tokenizer, chosen)
+    renderer = Renderer(load_tokenizer(chosen, models), chosen)
     return model, [renderer.render(messages) for messages in CHATS]
 
 
-def assert_agrees(model: LoadedModel, rendered: list[Rendered], tolerance: float) -> None:
-    for example, scores in zip(rendered, score_batch(model, rendered, 1 << 20), strict=True):
-        truth = oracles.score_one(model.model, example.input_ids, example.response_mask)
+def assert_agrees(forward: Forward, rendered: list[Rendered], tolerance: float) -> None:
+    for example, scores in zip(rendered, forward.score_batch(rendered), strict=True):
+        truth = oracles.score_one(forward.model.model, example.input_ids, example.response_mask)
         for name in ("nll", "entropy", "gini"):
             assert float(getattr(scores, name).double().mean()) == pytest.approx(truth[name], abs=tolerance)
-        np.testing.assert_allclose(scores.features, truth["features"], atol=tolerance * 10)
+        np.testing.assert_allclose(scores.features, truth["features"], atol=tolerance)
 
 
-def test_a_padded_batch_scores_as_one_by_one(tiny_model: Path, tmp_path: Path) -> None:
-    assert_agrees(*load(tiny_model, tmp_path), tolerance=1e-5)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_scores_a_batch_as_one_by_one(family: str, tiny_model: Path, tmp_path: Path) -> None:
+    make_model(family, tiny_model, tmp_path / "model")
+    model, rendered = load(tmp_path / "model", tmp_path)
+    assert_agrees(Forward(model, LIMITS), rendered, tolerance=1e-4)
 
 
 @pytest.mark.model
 def test_the_embedded_model_scores_as_one_by_one_and_as_hugging_face_s_own_loss(models_folder: Path) -> None:
     model, rendered = load("embedded", models_folder)
-    assert_agrees(model, rendered, tolerance=1e-4)
-    for example, scores in zip(rendered, score_batch(model, rendered, 1 << 24), strict=True):
+    forward = Forward(model, replace(LIMITS, logits_bytes=1 << 24))
+    assert_agrees(forward, rendered, tolerance=1e-4)
+    for example, scores in zip(rendered, forward.score_batch(rendered), strict=True):
         ids = torch.tensor([example.input_ids])
         labels = torch.where(torch.tensor([example.response_mask]).bool(), ids, -100)
         loss = float(model.model(ids, labels=labels).loss)
         assert float(scores.nll.double().mean()) == pytest.approx(loss, rel=1e-4)
 
 
-def test_the_size_of_the_logits_blocks_changes_nothing() -> None:
+@pytest.mark.parametrize("family", ["llama", "gemma2"])
+def test_a_compiled_pass_scores_as_one_by_one(family: str, tiny_model: Path, tmp_path: Path) -> None:
+    make_model(family, tiny_model, tmp_path / "model")
+    model, rendered = load(tmp_path / "model", tmp_path)
+    forward = Forward(model, LIMITS)
+    assert forward.compile() is None
+    assert_agrees(forward, rendered, tolerance=1e-4)
+    assert_agrees(forward, rendered[:1], tolerance=1e-4)
+
+
+def test_a_compiler_that_fails_leaves_plain_operations_and_its_reason(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, rendered = load(tiny_model, tmp_path)
+    forward = Forward(model, LIMITS)
+
+    def fail() -> None:
+        raise RuntimeError("no compiler here")
+
+    monkeypatch.setattr(forward.reduction, "compile", fail)
+    assert forward.compile() == "RuntimeError: no compiler here"
+    assert all(module._compiled_call_impl is None for module in model.decoder.modules())
+    assert_agrees(forward, rendered, tolerance=1e-4)
+
+
+def test_a_head_that_is_not_understood_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    model, _ = load(tiny_model, tmp_path)
+    check_head(model.model, model.decoder, model.head, "tiny")
+    with pytest.raises(BadInput, match="does something to its logits that is not known here"):
+        check_head(model.model, model.decoder, replace(model.head, scale=0.5), "tiny")
+
+
+def reduce(head: Head, x: torch.Tensor, targets: torch.Tensor, logits_bytes: int) -> tuple[torch.Tensor, ...]:
+    return VocabularyReduction(head, logits_bytes)(x, targets)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_size_of_the_logits_blocks_changes_nothing(compiled: bool) -> None:
     torch.manual_seed(1)
     head = Head(torch.randn(50, 8), torch.randn(50), scale=0.5, cap=3.0)
     x, targets = torch.randn(17, 8), torch.randint(0, 50, (17,))
-    whole = reduce_vocabulary(head, x, targets, 1 << 30)
+    whole = reduce(head, x, targets, 1 << 30)
     for blocks in (1, 4 * 50, 4 * 50 * 5):
-        for small, large in zip(reduce_vocabulary(head, x, targets, blocks), whole, strict=True):
+        reduction = VocabularyReduction(head, blocks)
+        if compiled:
+            reduction.compile()
+        for small, large in zip(reduction(x, targets), whole, strict=True):
             torch.testing.assert_close(small, large)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_no_more_logits_are_alive_than_the_setting_allows(compiled: bool) -> None:
+    head = Head(torch.randn(1000, 8), None)
+    reduction = VocabularyReduction(head, 4 * 1000 * 10)
+    if compiled:
+        reduction.compile()
+    largest: list[int] = []
+    products = Head.products
+
+    def watched(self: Head, x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+        largest.append(out.numel() * out.element_size())
+        return products(self, x, out)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Head, "products", watched)
+        reduction(torch.randn(64, 8), torch.zeros(64, dtype=torch.long))
+    assert max(largest) == 4 * 1000 * (10 if compiled else 5)
+    assert sum(largest) == 4 * 1000 * 64
+
+
+def test_bfloat16_features_and_weights_are_multiplied_without_rounding() -> None:
+    torch.manual_seed(2)
+    x, weight = torch.randn(20, 64).bfloat16(), torch.randn(300, 64).bfloat16()
+    logits = Head(weight.float(), None).logits(x)
+    torch.testing.assert_close(logits.double(), x.double() @ weight.double().T, rtol=1e-5, atol=1e-4)
 
 
 @given(st.lists(st.floats(-60, 60), min_size=2, max_size=40), st.data())
 def test_reductions_equal_torch_distributions(logits: list[float], data: st.DataObject) -> None:
     target = data.draw(st.integers(0, len(logits) - 1))
     head = Head(torch.tensor(logits)[:, None], None)
-    nll, entropy, gini = reduce_vocabulary(head, torch.ones(1, 1), torch.tensor([target]), 1 << 20)
+    nll, entropy, gini = reduce(head, torch.ones(1, 1), torch.tensor([target]), 1 << 20)
     truth = oracles.token_scores(torch.tensor(logits), target)
     assert [float(nll), float(entropy), float(gini)] == pytest.approx(truth, abs=2e-4)
     assert 0 <= float(entropy) <= np.log(len(logits)) + 1e-5
@@ -81,7 +159,7 @@ def test_reductions_equal_torch_distributions(logits: list[float], data: st.Data
 
 def test_a_word_that_can_never_come_does_no_harm() -> None:
     head = Head(torch.tensor([[1.0], [float("-inf")], [0.5]]), None)
-    nll, entropy, gini = reduce_vocabulary(head, torch.ones(1, 1), torch.tensor([0]), 1 << 20)
+    nll, entropy, gini = reduce(head, torch.ones(1, 1), torch.tensor([0]), 1 << 20)
     assert [float(nll), float(entropy), float(gini)] == pytest.approx(
         oracles.token_scores(torch.tensor([1.0, 0.5]), 0), abs=1e-6
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
+from core.errors import BadInput
 from core.records import Rendered
 from core.scoring.rendering import Renderer
 from core.settings import ScoringSettings
@@ -65,7 +66,123 @@ def test_a_template_that_refuses_a_role_is_a_reason_not_a_crash(tokenizer) -> No
     assert rendered.unscorable_reason == "the chat template failed: roles must alternate"
 
 
-def test_a_template_that_renders_turns_differently_inside_is_a_reason(tokenizer) -> None:
-    tokenizer.chat_template = "{{ messages|length }}{% for m in messages %}{{ m['content'] }}{% endfor %}"
+def test_a_template_that_drops_the_thoughts_of_earlier_turns_is_read_by_its_words(tokenizer) -> None:
+    tokenizer.chat_template = (
+        "{% for m in messages %}<{{ m['role'] }}>{% if m['role'] == 'assistant' and loop.last %}[thought]{% endif %}"
+        "{{ m['content'] }}{% if m['role'] == 'assistant' %}<eos>{% endif %}\n{% endfor %}"
+        "{% if add_generation_prompt %}<assistant>{% endif %}"
+    )
     rendered = Renderer(tokenizer, ScoringSettings()).render(TURNS)
-    assert rendered.unscorable_reason == ("turn 2: the chat template renders it differently inside the conversation")
+    assert response_text(tokenizer, rendered) == "First.<eos>[thought]Second, with\na line.<eos>"
+
+
+def test_a_template_that_changes_what_was_said_is_a_reason(tokenizer) -> None:
+    tokenizer.chat_template = "{{ messages|length }}{% for m in messages %}{{ m['content']|upper }}{% endfor %}"
+    rendered = Renderer(tokenizer, ScoringSettings()).render(TURNS)
+    assert rendered.unscorable_reason == "turn 2: the chat template renders it differently inside the conversation"
+
+
+def test_tool_calls_are_scored_with_the_turn_that_makes_them(tokenizer) -> None:
+    tokenizer.chat_template = (
+        "{% for t in tools or [] %}{{ t['name'] }};{% endfor %}{% for m in messages %}<{{ m['role'] }}>"
+        "{{ m['content'] or '' }}{% for c in m['tool_calls'] or [] %}CALL {{ c['function']['name'] }}{% endfor %}"
+        "{% if m['role'] == 'assistant' %}<eos>{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}<assistant>{% endif %}"
+    )
+    messages = [
+        {"role": "user", "content": "Weather?"},
+        {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "look"}}]},
+        {"role": "tool", "content": "rain"},
+        {"role": "assistant", "content": "Rain."},
+    ]
+    rendered = Renderer(tokenizer, ScoringSettings()).render(messages, [{"name": "look"}])
+    assert rendered.text.startswith("look;<user>Weather?")
+    assert response_text(tokenizer, rendered) == "CALL look<eos>Rain.<eos>"
+
+
+def test_raw_is_the_texts_alone_and_no_line_break_is_scored(tokenizer) -> None:
+    rendered = Renderer(tokenizer, ScoringSettings(template="raw")).render(TURNS)
+    assert rendered.text == "One?\nFirst.<eos>\nTwo?\nSecond, with\na line.<eos>"
+    assert response_text(tokenizer, rendered) == "First.<eos>Second, with\na line.<eos>"
+
+
+def test_alpaca_is_stanfords_text_with_and_without_input(tokenizer) -> None:
+    renderer = Renderer(tokenizer, ScoringSettings(template="alpaca"))
+    answer = {"role": "assistant", "content": "4"}
+    without = renderer.render([{"role": "user", "content": "Add 2 and 2."}, answer])
+    assert without.text == (
+        "Below is an instruction that describes a task. Write a response that appropriately completes the request."
+        "\n\n### Instruction:\nAdd 2 and 2.\n\n### Response:\n4<eos>"
+    )
+    given = renderer.render([{"role": "user", "content": "Add.\n\n2 and 2", "input": "2 and 2"}, answer])
+    assert given.text == (
+        "Below is an instruction that describes a task, paired with an input that provides further context. Write a "
+        "response that appropriately completes the request."
+        "\n\n### Instruction:\nAdd.\n\n### Input:\n2 and 2\n\n### Response:\n4<eos>"
+    )
+    assert response_text(tokenizer, given) == "4<eos>"
+    system = renderer.render([{"role": "system", "content": "Be brief."}, *TURNS])
+    assert system.text.startswith("Be brief.\n\n### Instruction:\nOne?\n\n### Response:\nFirst.<eos>\n\n### Instr")
+    assert response_text(tokenizer, system) == "First.<eos>Second, with\na line.<eos>"
+
+
+def test_the_templates_identity_changes_with_its_text(tokenizer) -> None:
+    def identity(template: str) -> str:
+        return Renderer(tokenizer, ScoringSettings(template=template)).identity
+
+    names = {identity(template) for template in ("chat", "alpaca", "plain", "raw")}
+    assert len(names) == 4
+    assert identity("auto") == identity("chat")
+    tokenizer.chat_template += " "
+    assert identity("chat") not in names
+
+
+def test_the_parts_shown_are_the_text_cut_where_it_is_scored(tokenizer) -> None:
+    shown = Renderer(tokenizer, ScoringSettings(template="raw")).show(TURNS)
+    assert "".join(text for _, text in shown.parts) == shown.rendered.text
+    assert [text for kind, text in shown.parts if kind == "response"] == ["First.<eos>", "Second, with\na line.<eos>"]
+    assert len(shown.tokens) == len(shown.rendered.input_ids)
+    cut = Renderer(tokenizer, ScoringSettings(template="raw", max_length=10)).show(TURNS)
+    assert cut.parts[-1][0] == "cut"
+    assert "".join(text for _, text in cut.parts) == cut.rendered.text
+
+
+def test_only_what_was_cut_of_a_response_counts_as_truncated(tokenizer) -> None:
+    tokenizer.chat_template += "{{ '\\n' }}"
+    whole = Renderer(tokenizer, ScoringSettings()).render(TURNS)
+    tail = len(whole.input_ids) - 1  # the line break after the last turn
+    assert whole.response_mask[-1] == 0
+    assert not Renderer(tokenizer, ScoringSettings(max_length=tail)).render(TURNS).truncated
+    assert Renderer(tokenizer, ScoringSettings(max_length=tail - 1)).render(TURNS).truncated
+
+
+def test_no_example_is_longer_than_the_model_has_positions(tokenizer) -> None:
+    messages = [{"role": "user", "content": "Go"}, {"role": "assistant", "content": "x" * 100}]
+    rendered = Renderer(tokenizer, ScoringSettings(), longest=32).render(messages)
+    assert len(rendered.input_ids) == 32
+    assert rendered.truncated
+
+
+def test_a_response_alone_has_the_same_tokens_after_a_first_mark(tokenizer) -> None:
+    renderer = Renderer(tokenizer, ScoringSettings())
+    rendered = renderer.render(TURNS)
+    alone = renderer.response_alone(rendered)
+    assert alone.input_ids[0] == tokenizer.bos_token_id
+    assert response_text(tokenizer, alone) == response_text(tokenizer, rendered)
+    assert sum(alone.response_mask) == len(alone.input_ids) - 1
+    failed = renderer.response_alone(renderer.render([{"role": "user", "content": "x"}]))
+    assert failed.unscorable_reason == "the response has no tokens"
+
+
+def test_a_chat_template_that_is_not_there_is_asked_for_in_vain(tokenizer) -> None:
+    tokenizer.chat_template = None
+    with pytest.raises(BadInput, match="no chat template; choose template plain, alpaca or raw"):
+        Renderer(tokenizer, ScoringSettings(template="chat"))
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_tokenizers_side_of_padding_changes_nothing(tokenizer, side: str) -> None:
+    expected = Renderer(tokenizer, ScoringSettings()).render(TURNS)
+    tokenizer.padding_side = side
+    tokenizer.pad_token = None
+    assert Renderer(tokenizer, ScoringSettings()).render(TURNS) == expected

@@ -16,7 +16,7 @@ from core.errors import BadInput
 from core.records import Rendered
 from core.scoring.identity import run_identity
 from core.settings import RunSettings, ScoringSettings
-from core.tasks import _pin_models
+from core.tasks.models import pin_models
 from core.workbench import Workbench
 from core.workspace import RunFolder
 from tests import oracles
@@ -35,6 +35,11 @@ SCORES = [
     "delta_nll",
     "delta_entropy",
     "unscorable_reason",
+    "gini",
+    "truncated",
+    "nll_alone",
+    "ifd_loss_ratio",
+    "ifd_perplexity_ratio",
 ]
 
 
@@ -152,10 +157,10 @@ def test_a_model_that_changed_since_its_run_was_made_is_refused(scored: Scored, 
     files = RunFolder(tmp_path / "run")
     files.path.mkdir()
     files.settings.write_text(json.dumps({"model_identity": run_identity(settings)}))
-    assert _pin_models(settings, files) == settings
+    assert pin_models(settings, files) == settings
     (model / "model.bin").write_bytes(b"other weights")
     with pytest.raises(BadInput, match="score again, which makes a new run"):
-        _pin_models(settings, files)
+        pin_models(settings, files)
 
 
 def test_pins_are_in_and_bans_are_out(scored: Scored, workspace: Path, tmp_path: Path) -> None:
@@ -260,12 +265,19 @@ def test_a_name_holds_one_content(workspace: Path, tmp_path: Path) -> None:
         assert bench.datasets.get("chats").rows_loaded == 24
 
 
-def test_a_job_that_fails_says_why_in_one_line(workspace: Path, tmp_path: Path) -> None:
+def test_a_job_that_fails_says_why_in_one_line(scored: Scored, workspace: Path, tmp_path: Path) -> None:
+    broken = Path(shutil.copytree(scored.model, tmp_path / "broken"))
+    (broken / "model.safetensors").write_bytes(b"no weights")
+    done = run_core(workspace, "score", "chats", "--model", str(broken), code=2)
+    assert done.stderr.strip().splitlines()[-1].startswith("Error: Scoring failed: Model ")
+
+
+def test_a_model_that_cannot_be_read_is_refused_before_a_job_starts(workspace: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "config.json").write_text('{"model_type": "no-such-architecture"}')
     done = run_core(workspace, "score", "chats", "--model", str(broken), code=2)
-    assert done.stderr.strip().splitlines()[-1].startswith("Error: Scoring failed: Model ")
+    assert done.stderr.strip().splitlines()[-1].startswith("Error: Model ")
 
 
 def test_a_dataset_of_which_nothing_can_be_scored_says_why(scored: Scored, tmp_path: Path) -> None:

@@ -1,0 +1,44 @@
+"""Which model and which device does a job have, and are they still the run's?"""
+
+import json
+import os
+from pathlib import Path
+
+from core.errors import BadInput
+from core.scoring.identity import run_identity
+from core.scoring.models import load_tokenizer
+from core.settings import RunSettings, ScoringSettings
+from core.workspace import RunFolder
+
+
+def pin_models(settings: RunSettings, files: RunFolder) -> RunSettings:
+    """The settings with a hub model's commit put in. Raises BadInput when a model is no longer what
+    it was when the run was made: its shards and new ones would be of two models."""
+    recorded = json.loads(files.settings.read_text(encoding="utf-8"))["model_identity"]
+    if run_identity(settings) != recorded:
+        raise BadInput(
+            f"The model was {recorded} when this run was made and is {run_identity(settings)} now; "
+            "score again, which makes a new run."
+        )
+    commit = recorded.split(" → ")[0].partition("@")[2] if recorded.startswith("hub:") else settings.scoring.revision
+    return settings.model_copy(update={"scoring": settings.scoring.model_copy(update={"revision": commit})})
+
+
+def claim_device(settings: RunSettings) -> RunSettings:
+    """Let this process see one GPU only: the trainer would else spread over all of them."""
+    kind, _, number = settings.scoring.device.partition(":")
+    if kind in ("auto", "cuda"):
+        if number:
+            os.environ["CUDA_VISIBLE_DEVICES"] = number
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+    return settings.model_copy(update={"scoring": settings.scoring.model_copy(update={"device": kind})})
+
+
+def check_pair(base: ScoringSettings, calibrated: ScoringSettings, models_folder: Path) -> None:
+    """Raise BadInput when two models do not read the same tokens, so that ΔNLL would compare nothing."""
+    ours, theirs = (load_tokenizer(settings, models_folder).get_vocab() for settings in (base, calibrated))
+    if ours != theirs:
+        raise BadInput(
+            f"Models {base.model!r} and {calibrated.model!r} have different vocabularies ({len(ours):,} and "
+            f"{len(theirs):,} tokens); a pair must be of one family."
+        )
