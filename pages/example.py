@@ -6,21 +6,10 @@ import streamlit as st
 
 from core.records import DatasetRow
 from core.web.notices import missing, show_errors
+from core.web.rows import ask_row
 from core.web.scores import SCORES, read_picks, scores_of
 from core.web.session import current_dataset, current_run, current_selection, open_bench
 from core.web.theme import format_count, format_sig
-
-
-def ask_row(dataset: DatasetRow) -> int:
-    """The row, kept in the address so that a link shows the same example."""
-    last = dataset.rows_loaded - 1
-    if st.session_state.get("row", 0) > last:
-        st.session_state["row"] = last
-    with st.container(width=240):
-        row = st.number_input(
-            f"Row, 0 to {format_count(last)}", min_value=0, max_value=last, step=1, key="row", bind="query-params"
-        )
-    return int(row)
 
 
 def show_conversation(dataset: DatasetRow, row: int) -> None:

@@ -3,44 +3,13 @@
 import streamlit as st
 
 from core.records import DatasetRow, RunRow
-from core.settings import CalibrationSettings, RunSettings, ScoringSettings
-from core.web.charts import draw_histogram
-from core.web.forms import settings_form
+from core.web.charts import draw_histogram, draw_learning_curve
 from core.web.notices import escape_markdown, missing, show_errors
+from core.web.run_form import ask_settings
 from core.web.scores import SCORES, scores_of
 from core.web.session import current_dataset, current_run, go_on_with, open_bench
 from core.web.strip import describe_progress, show_progress
 from core.web.theme import format_count, format_seconds
-
-CALIBRATE, OWN_MODEL, NONE = "Calibrate on a random share", "Use a fine-tuned model", "Base model only"
-
-
-def ask_settings() -> RunSettings:
-    """The form of a scoring run, its plain questions first."""
-    scoring_first = ("model", "max_length")
-    columns = st.columns([2, 1])
-    with columns[0]:
-        model = settings_form(ScoringSettings, "score", ("model",))
-    with columns[1]:
-        length = settings_form(ScoringSettings, "score", ("max_length",))
-    choices = [CALIBRATE, OWN_MODEL, NONE]
-    second = st.segmented_control("Second pass", choices, default=CALIBRATE, required=True, key="score.second")
-    calibration: CalibrationSettings | None = None
-    calibrated_model: str | None = None
-    with st.expander("More settings"):
-        rest = tuple(name for name in ScoringSettings.model_fields if name not in scoring_first)
-        scoring = settings_form(ScoringSettings, "score", rest)
-        if second == CALIBRATE:
-            st.caption("Calibration")
-            calibration = settings_form(CalibrationSettings, "calibrate")
-    if second == OWN_MODEL:
-        calibrated_model = st.text_input(
-            "Fine-tuned model", help="A local folder or a hub id.", key="score.own"
-        ).strip()
-        if not calibrated_model:
-            st.caption("Name the fine-tuned model before you start.")
-    chosen = scoring.model_copy(update={"model": model.model, "max_length": length.max_length})
-    return RunSettings(scoring=chosen, calibration=calibration, calibrated_model=calibrated_model)
 
 
 def start_card(dataset: DatasetRow) -> None:
@@ -97,6 +66,8 @@ def show_figures(run: RunRow, seconds: float | None) -> None:
         )
     for reason, count in bench.runs.unscorable_reasons(run.run):
         st.caption(escape_markdown(f"{format_count(count)} unscorable: {reason}"))
+    for note in bench.run_notes(run.run):
+        st.caption(escape_markdown(note))
     frame = scores_of(run.run)
     names = [name for name in ("nll", "entropy", "delta_nll", "delta_entropy") if frame[name].notna().any()]
     for left in range(0, len(names), 2):
@@ -106,6 +77,9 @@ def show_figures(run: RunRow, seconds: float | None) -> None:
             with column:
                 st.markdown(f"**{title}**", help=f"{meaning} A nat is 1.44 bits.")
                 st.plotly_chart(draw_histogram(values, values != values, f"{title} ({unit})"), key=f"histogram.{name}")
+    if curve := bench.learning_curve(run.run):
+        st.markdown("**Calibration**", help="The loss on the responses of the warm-up examples, step by step.")
+        st.plotly_chart(draw_learning_curve(curve), key="learning_curve")
 
 
 with show_errors():

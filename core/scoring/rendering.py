@@ -60,7 +60,7 @@ class Renderer:
             end = max(end, after)
         if rendered.text[end:]:
             parts.append(("cut", rendered.text[end:]))
-        return Shown(rendered, parts, self.tokenizer.convert_ids_to_tokens(rendered.input_ids))
+        return Shown(rendered, parts, [self.tokenizer.decode([token]) for token in rendered.input_ids])
 
     def _render(self, messages: list[Message], tools: list[Any] | None) -> tuple[Rendered, list[Span]]:
         try:

@@ -7,7 +7,9 @@ share, each later one on what InstructDiff's rule selects by the round before.
 
 import json
 import os
+import resource
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from core.tasks.models import check_pair
 from core.tasks.rows import InputRows
 from core.workspace import RoundFolder, RunFolder, WorkspaceFolder
 
+KILOBYTES = 1024 if sys.platform != "darwin" else 1024**2
 COLUMNS = ("rows", "response_tokens", "nll", "entropy")
 
 
@@ -63,7 +66,12 @@ class ScoringRun:
             self._calibrate_in_rounds(self.settings.calibration.for_domain())
         elif self.settings.calibrated_model:
             self._calibrated_pass(self.files.calibrated, Path(self.settings.calibrated_model), "")
-        return {"tokens": tokens, "seconds": self.progress.seconds, "notes": self._notes}
+        return {
+            "tokens": tokens,
+            "seconds": self.progress.seconds,
+            "notes": self._notes,
+            "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KILOBYTES,
+        }
 
     def _render(self, example: Example) -> Rendered:
         return self.renderer.render(example.messages, example.tools)

@@ -52,6 +52,22 @@ def draw_gains(picks: Sequence[Pick], envelope: dict[str, list[float]], *, log_a
     return figure
 
 
+def draw_learning_curve(curve: Sequence[dict[str, float]]) -> go.Figure:
+    """The loss of each optimiser step of the calibration."""
+    figure = go.Figure(layout=figure_layout(None, "Optimiser step", "Loss (nats a token)"))
+    figure.add_scatter(
+        x=[point["step"] for point in curve],
+        y=[point["loss"] for point in curve],
+        customdata=[point["learning_rate"] for point in curve],
+        mode="lines+markers" if len(curve) <= MOST_MARKERS else "lines",
+        line={"color": SELECTED, "width": 1.5},
+        marker={"size": 5},
+        hovertemplate="step %{x:,}: %{y:.3f} nats<br>learning rate %{customdata:.2g}<extra></extra>",
+    )
+    figure.update_layout(height=HEIGHT, showlegend=False)
+    return figure
+
+
 def draw_histogram(values: np.ndarray, chosen: np.ndarray, title: str) -> go.Figure:
     """How a score is spread over the pool and over the selection; `chosen` is a mask over `values`."""
     figure = go.Figure(layout=figure_layout(None, title, "Examples"))

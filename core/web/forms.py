@@ -12,43 +12,45 @@ from core.settings import Settings
 S = TypeVar("S", bound=Settings)
 
 
-def settings_form(settings: type[S], key: str, only: tuple[str, ...] | None = None) -> S:
+def settings_form(settings: type[S], key: str, only: tuple[str, ...] | None = None, start: S | None = None) -> S:
     """Draw a widget for every option, or for `only` these, and return the settings they make.
 
-    Raises BadInput for a value that the declaration refuses.
+    The widgets begin with the values of `start`, or with the defaults. Raises BadInput for a value
+    that the declaration refuses.
     """
+    begin = start or settings()
     values = {
-        name: _widget(name, field, f"{key}.{name}")
+        name: _widget(name, field, getattr(begin, name), f"{key}.{name}")
         for name, field in settings.model_fields.items()
         if only is None or name in only
     }
     return settings.checked(**values)
 
 
-def _widget(name: str, field: FieldInfo, key: str) -> Any:
-    label, default = name.replace("_", " ").capitalize(), field.get_default(call_default_factory=True)
+def _widget(name: str, field: FieldInfo, value: Any, key: str) -> Any:
+    label = name.replace("_", " ").capitalize()
     kind = _plain_type(field.annotation)
     if get_origin(kind) is Literal:
         options = list(get_args(kind))
-        return st.selectbox(label, options, index=options.index(default), help=field.description, key=key)
+        return st.selectbox(label, options, index=options.index(value), help=field.description, key=key)
     if kind is bool:
-        return st.checkbox(label, value=default, help=field.description, key=key)
+        return st.checkbox(label, value=value, help=field.description, key=key)
     if kind is str:
-        return st.text_input(label, value=default or "", help=field.description, key=key) or default
+        return st.text_input(label, value=value or "", help=field.description, key=key) or field.default
     low, high = _bounds(field)
-    number = float if kind is float else int
-    return number(
-        st.number_input(
-            label,
-            min_value=None if low is None else number(low),
-            max_value=None if high is None else number(high),
-            value=number(default),
-            format=None if number is int else "%g",
-            step=1 if number is int else None,
-            help=field.description,
-            key=key,
-        )
+    number: Any = float if kind is float else int
+    given = st.number_input(
+        label,
+        min_value=None if low is None else number(low),
+        max_value=None if high is None else number(high),
+        value=None if value is None else number(value),
+        format=None if number is int else "%g",
+        step=1 if number is int else None,
+        placeholder="automatic",
+        help=field.description,
+        key=key,
     )
+    return None if given is None else number(given)
 
 
 def _plain_type(annotation: Any) -> Any:

@@ -14,7 +14,7 @@ ASSETS = Path(__file__).parent / "assets"
 PAGES = {
     "Data": [("dataset", "Dataset"), ("scoring", "Scoring")],
     "Choose": [("select", "Desk"), ("map", "Map"), ("gains", "Gains")],
-    "Read": [("example", "Example")],
+    "Read": [("example", "Example"), ("render", "Rendering")],
     "Ship": [("export", "Export")],
 }
 

@@ -12,7 +12,7 @@ from core.workbench import Workbench
 from tests.conftest import ROOT, Scored, core_json, held_database, write_chats
 
 FRAME = ROOT / "core" / "web" / "frame.py"
-PAGES = ["dataset", "scoring", "select", "map", "gains", "example", "export"]
+PAGES = ["dataset", "scoring", "select", "map", "gains", "example", "render", "export"]
 Open = Callable[..., AppTest]
 
 
@@ -69,6 +69,7 @@ def test_a_page_with_a_selection_works(page: str, open_app: Open, workspace: Pat
         "map": "places every example by its mean response feature",
         "gains": "Marginal gain of each pick",
         "example": "Say tin.",
+        "render": "tin 0<eos>",
         "export": "The first line",
     }
     assert expected[page] in texts(app)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core.errors import BadInput
 from core.records import Rendered
@@ -56,6 +57,22 @@ def test_every_family_scores_a_batch_as_one_by_one(family: str, tiny_model: Path
     make_model(family, tiny_model, tmp_path / "model")
     model, rendered = load(tmp_path / "model", tmp_path)
     assert_agrees(Forward(model, LIMITS), rendered, tolerance=1e-4)
+
+
+def test_added_tokens_are_scored_as_any_other(tiny_model: Path, tmp_path: Path) -> None:
+    tokenizer, model = AutoTokenizer.from_pretrained(tiny_model), AutoModelForCausalLM.from_pretrained(tiny_model)
+    tokenizer.add_tokens([f"<t{i}>" for i in range(60)] + ["blue"])
+    model.resize_token_embeddings(len(tokenizer))
+    for part in (tokenizer, model):
+        part.save_pretrained(tmp_path / "model")
+    loaded, _ = load(tmp_path / "model", tmp_path)
+    renderer = Renderer(tokenizer, ScoringSettings())
+    rendered = [
+        renderer.render([{"role": "user", "content": "?"}, {"role": "assistant", "content": words}])
+        for words in ("so blue", "blueblue or <t59>")
+    ]
+    assert max(max(example.input_ids) for example in rendered) >= 300
+    assert_agrees(Forward(loaded, LIMITS), rendered, tolerance=1e-4)
 
 
 @pytest.mark.model

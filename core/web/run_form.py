@@ -1,0 +1,36 @@
+"""What shall a scoring run compute?"""
+
+import streamlit as st
+
+from core.settings import CalibrationSettings, RunSettings, ScoringSettings
+from core.web.forms import settings_form
+
+CALIBRATE, OWN_MODEL, NONE = "Calibrate on a random share", "Use a fine-tuned model", "Base model only"
+
+
+def ask_settings() -> RunSettings:
+    """The form of a scoring run, its plain questions first."""
+    scoring_first = ("model", "max_length")
+    columns = st.columns([2, 1])
+    with columns[0]:
+        model = settings_form(ScoringSettings, "score", ("model",))
+    with columns[1]:
+        length = settings_form(ScoringSettings, "score", ("max_length",))
+    choices = [CALIBRATE, OWN_MODEL, NONE]
+    second = st.segmented_control("Second pass", choices, default=CALIBRATE, required=True, key="score.second")
+    calibration: CalibrationSettings | None = None
+    calibrated_model: str | None = None
+    with st.expander("More settings"):
+        rest = tuple(name for name in ScoringSettings.model_fields if name not in scoring_first)
+        scoring = settings_form(ScoringSettings, "score", rest)
+        if second == CALIBRATE:
+            st.caption("Calibration")
+            calibration = settings_form(CalibrationSettings, "calibrate")
+    if second == OWN_MODEL:
+        calibrated_model = st.text_input(
+            "Fine-tuned model", help="A local folder or a hub id.", key="score.own"
+        ).strip()
+        if not calibrated_model:
+            st.caption("Name the fine-tuned model before you start.")
+    chosen = scoring.model_copy(update={"model": model.model, "max_length": length.max_length})
+    return RunSettings(scoring=chosen, calibration=calibration, calibrated_model=calibrated_model)
