@@ -23,6 +23,7 @@ from core.files import replacing_folder
 from core.records import Rendered
 from core.scoring.device import choose_device, choose_dtype
 from core.scoring.models import model_source
+from core.scoring.products import exact_products
 from core.settings import CalibrationSettings, ScoringSettings
 
 ReportStep = Callable[[int, int], None]
@@ -71,7 +72,8 @@ def calibrate(
             peft_config=_lora(settings),
             callbacks=[_step_callback(report)],
         )
-        trainer.train()
+        with exact_products(torch.float32):
+            trainer.train()
         model = trainer.model if settings.method == "lora" else trainer.model.to(dtype)
         model.save_pretrained(partial)
         tokenizer.save_pretrained(partial)

@@ -10,6 +10,7 @@ The padding stands right of every example, where a causal model cannot see it, s
 
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +20,7 @@ from core.records import Rendered
 from core.scoring.batches import pad_right
 from core.scoring.device import Limits
 from core.scoring.models import LoadedModel
+from core.scoring.products import exact_products
 from core.scoring.reduction import VocabularyReduction
 from core.settings import ScoringSettings
 
@@ -58,7 +60,7 @@ class Forward:
         ids, scored = pad_right([e.input_ids for e in examples], [e.response_mask for e in examples])
         device = self.model.device
         ids, scored = ids.to(device), scored.to(device)
-        hidden = self.model.decoder(input_ids=ids, use_cache=False).last_hidden_state  # [B, T, d]
+        hidden = self._decode(ids)  # [B, T, d]
         features = hidden[:, :-1][scored[:, 1:]]  # [n, d]: position t − 1 predicts token t
         del hidden
         nll, entropy, gini = self.reduction(features, ids[scored])
@@ -86,11 +88,16 @@ class Forward:
             return reason
         return None
 
+    def _decode(self, ids: Tensor) -> Tensor:
+        is_float32 = self.model.dtype == torch.float32
+        with exact_products(torch.float32) if is_float32 else nullcontext():
+            hidden: Tensor = self.model.decoder(input_ids=ids, use_cache=False).last_hidden_state
+        return hidden
+
     @torch.inference_mode()
     def _warm_up(self) -> None:
         for shape in WARM_UP_SHAPES:
-            ids = torch.zeros(shape, dtype=torch.long, device=self.model.device)
-            self.model.decoder(input_ids=ids, use_cache=False)
+            self._decode(torch.zeros(shape, dtype=torch.long, device=self.model.device))
 
     def _blocks(self) -> list[nn.Module]:
         """The decoder's repeated blocks, as transformers names what must stay on one device."""

@@ -36,6 +36,11 @@ class LoadedModel:
         return int(self.head.weight.shape[1])
 
     @property
+    def dtype(self) -> torch.dtype:
+        """The precision of its weights."""
+        return next(self.decoder.parameters()).dtype
+
+    @property
     def words(self) -> int:
         """Token ids that the model knows."""
         return int(self.model.get_input_embeddings().weight.shape[0])
