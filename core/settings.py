@@ -72,7 +72,9 @@ class ScoringSettings(Settings):
     )
     max_length: int = Field(2048, ge=8, le=1_048_576, description="Tokens of an example that the model is shown.")
     ifd: bool = Field(
-        False, description="One more pass over the response alone, for instruction-following difficulty (IFD)."
+        False,
+        title="IFD",
+        description="One more pass over the response alone, for instruction-following difficulty (IFD).",
     )
     factor_energy: float = Field(
         0.99, gt=0, le=1, description="Share of an example's feature trace that its factor keeps; 1 keeps every token."

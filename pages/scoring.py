@@ -19,7 +19,8 @@ def start_card(dataset: DatasetRow) -> None:
     )
     settings = ask_settings()
     if st.button("Start scoring", type="primary", disabled=settings.calibrated_model == ""):
-        run = open_bench().start_scoring(dataset.name, settings)
+        with st.spinner("Reading the model's tokenizer"):
+            run = open_bench().start_scoring(dataset.name, settings)
         go_on_with(run=run, selection=None)
 
 

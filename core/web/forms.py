@@ -12,23 +12,27 @@ from core.settings import Settings
 S = TypeVar("S", bound=Settings)
 
 
-def settings_form(settings: type[S], key: str, only: tuple[str, ...] | None = None, start: S | None = None) -> S:
-    """Draw a widget for every option, or for `only` these, and return the settings they make.
+def settings_form(
+    settings: type[S], key: str, only: tuple[str, ...] | None = None, start: S | None = None, columns: int = 1
+) -> S:
+    """Draw a widget for every option, or for `only` these, in so many columns; return the settings they make.
 
     The widgets begin with the values of `start`, or with the defaults. Raises BadInput for a value
     that the declaration refuses.
     """
     begin = start or settings()
-    values = {
-        name: _widget(name, field, getattr(begin, name), f"{key}.{name}")
-        for name, field in settings.model_fields.items()
-        if only is None or name in only
-    }
+    names = [name for name in settings.model_fields if only is None or name in only]
+    values = {}
+    for left in range(0, len(names), columns):
+        cells = st.columns(columns, vertical_alignment="bottom") if columns > 1 else [st.container()]
+        for cell, name in zip(cells, names[left : left + columns], strict=False):
+            with cell:
+                values[name] = _widget(name, settings.model_fields[name], getattr(begin, name), f"{key}.{name}")
     return settings.checked(**values)
 
 
 def _widget(name: str, field: FieldInfo, value: Any, key: str) -> Any:
-    label = name.replace("_", " ").capitalize()
+    label = field.title or name.replace("_", " ").capitalize()
     kind = _plain_type(field.annotation)
     if get_origin(kind) is Literal:
         options = list(get_args(kind))
@@ -46,7 +50,7 @@ def _widget(name: str, field: FieldInfo, value: Any, key: str) -> Any:
         value=None if value is None else number(value),
         format=None if number is int else "%g",
         step=1 if number is int else None,
-        placeholder="automatic",
+        placeholder="not given",
         help=field.description,
         key=key,
     )

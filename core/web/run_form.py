@@ -22,10 +22,10 @@ def ask_settings() -> RunSettings:
     calibrated_model: str | None = None
     with st.expander("More settings"):
         rest = tuple(name for name in ScoringSettings.model_fields if name not in scoring_first)
-        scoring = settings_form(ScoringSettings, "score", rest)
+        scoring = settings_form(ScoringSettings, "score", rest, columns=3)
         if second == CALIBRATE:
             st.caption("Calibration")
-            calibration = settings_form(CalibrationSettings, "calibrate")
+            calibration = settings_form(CalibrationSettings, "calibrate", columns=3)
     if second == OWN_MODEL:
         calibrated_model = st.text_input(
             "Fine-tuned model", help="A local folder or a hub id.", key="score.own"

@@ -91,10 +91,12 @@ class Scoring(Rendering):
         A run with the same identity is reused: its finished shards are not computed again.
         Raises BadInput for an unknown dataset or model.
         """
+        content = self.datasets.get(dataset)
         chosen = _settled(settings or RunSettings())
         identity = run_identity(chosen)
-        content = self.datasets.get(dataset)
         renderer = self._load_renderer(chosen.scoring)
+        template = {"template": renderer.template}
+        chosen = chosen.model_copy(update={"scoring": chosen.scoring.model_copy(update=template)})
         described = {
             "dataset": dataset,
             "content_hash": content.content_hash,

@@ -167,7 +167,9 @@ def test_alpacas_input_has_its_own_heading_in_alpacas_template_only(tmp_path: Pa
 
 def test_what_a_run_is_named_by_leaves_nothing_to_the_device(bench: Workbench, tiny_model: Path) -> None:
     automatic = bench.score("chats", make_settings(tiny_model)).run
-    spelled = make_settings(tiny_model, dtype="float32", device="cpu", batch_tokens=4096, shard_rows=64)
+    spelled = make_settings(
+        tiny_model, dtype="float32", device="cpu", template="chat", batch_tokens=4096, shard_rows=64
+    )
     assert bench.score("chats", spelled).run == automatic
     assert bench.score("chats", make_settings(tiny_model, dtype="bfloat16")).run != automatic
     assert bench.score("chats", make_settings(tiny_model, template="plain")).run != automatic

@@ -1,0 +1,40 @@
+"""The benchmarks of the scoring pass run from a clone and print what they promise."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+PROMISED = {
+    "scoring.py": {
+        "tokens_per_second",
+        "share_of_peak",
+        "ratio_to_published",
+        "peak_memory_mb",
+        "compile_seconds",
+    },
+    "scoring_memory.py": {"peak_memory_mb", "ratio"},
+    "resume.py": {"kills", "files_compared", "files_different"},
+}
+
+
+@pytest.mark.parametrize("script", PROMISED)
+def test_a_benchmark_prints_its_figures_as_its_last_line(script: str) -> None:
+    words = ["--rows", "100"] if script == "scoring_memory.py" else []
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / script), "--quick", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert figures.keys() >= PROMISED[script]
+    if script == "resume.py":
+        assert figures["kills"] == 3
+        assert figures["files_compared"] > 300
+        assert figures["files_different"] == 0
