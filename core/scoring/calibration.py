@@ -28,6 +28,8 @@ from core.settings import CalibrationSettings, ScoringSettings
 
 ReportStep = Callable[[int, int], None]
 CURVE = "learning_curve.json"
+TOKENS_AT_ONCE = {"cpu": 1024, "cuda": 16_384}
+"""The trainer holds several copies of the logits of all tokens that it backpropagates together."""
 
 
 def draw_share(rows: Sequence[int], settings: CalibrationSettings) -> list[int]:
@@ -64,7 +66,7 @@ def calibrate(
     with replacing_folder(target) as partial, contextlib.redirect_stdout(sys.stderr):
         trainer = SFTTrainer(
             model=AutoModelForCausalLM.from_pretrained(source, revision=scoring.revision, dtype=weights),
-            args=_training_arguments(scoring, settings, partial, steps),
+            args=_training_arguments(scoring, settings, partial, steps, max(len(e.input_ids) for e in examples)),
             train_dataset=Dataset.from_list(
                 [{"input_ids": e.input_ids, "completion_mask": e.response_mask} for e in examples]
             ),
@@ -96,15 +98,26 @@ def _curve(history: Sequence[dict[str, float]]) -> list[dict[str, float]]:
     return [{name: entry[name] for name in names} for entry in history if "loss" in entry]
 
 
-def _training_arguments(scoring: ScoringSettings, settings: CalibrationSettings, folder: Path, steps: int) -> Any:
+def examples_at_once(batch_examples: int, longest: int, device: torch.device) -> int:
+    """How many examples of a batch are backpropagated together: a divisor of it, as memory allows. The
+    gradient is that of the whole batch either way, its loss a mean over all its response tokens."""
+    allowed = TOKENS_AT_ONCE.get(device.type, TOKENS_AT_ONCE["cuda"]) // max(longest, 1)
+    return max(n for n in range(1, batch_examples + 1) if batch_examples % n == 0 and n <= max(1, allowed))
+
+
+def _training_arguments(
+    scoring: ScoringSettings, settings: CalibrationSettings, folder: Path, steps: int, longest: int
+) -> Any:
     from trl import SFTConfig
 
     device = choose_device(scoring.device)
+    together = examples_at_once(settings.batch_examples, longest, device)
     return SFTConfig(
         output_dir=str(folder),
         num_train_epochs=settings.epochs,
         learning_rate=settings.learning_rate,
-        per_device_train_batch_size=settings.batch_examples,
+        per_device_train_batch_size=together,
+        gradient_accumulation_steps=settings.batch_examples // together,
         lr_scheduler_type="cosine",
         warmup_steps=int(0.05 * steps),  # rounded up, a short run would spend its only step at rate 0
         weight_decay=0.01,

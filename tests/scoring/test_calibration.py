@@ -4,8 +4,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from core.records import Rendered
+from core.scoring import calibration
 from core.scoring.calibration import calibrate, draw_share, is_adapter, read_curve
 from core.scoring.device import Limits
 from core.scoring.forward import Forward
@@ -71,6 +74,33 @@ def test_a_calibrated_model_finds_the_responses_likelier(method: str, tiny_model
     assert curve[-1]["loss"] < curve[0]["loss"] - 0.1
     assert max(point["learning_rate"] for point in curve) <= 1e-2
     assert [entry.name for entry in tmp_path.iterdir()] == ["calibrated"]
+
+
+def test_how_many_examples_are_backpropagated_together_changes_nothing(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = rendered(tiny_model, 10)
+    weights = []
+    for tokens in (1, 10_000):
+        monkeypatch.setitem(calibration.TOKENS_AT_ONCE, "cpu", tokens)
+        calibrate(
+            examples,
+            ScoringSettings(model=str(tiny_model), device="cpu", dtype="float32"),
+            CalibrationSettings(epochs=2, learning_rate=1e-2, batch_examples=4),
+            tmp_path,
+            tmp_path / f"calibrated-{tokens}",
+            lambda step, total: None,
+        )
+        weights.append(load_file(tmp_path / f"calibrated-{tokens}" / "model.safetensors"))
+    before = load_file(tiny_model / "model.safetensors")
+    for name, weight in weights[0].items():
+        torch.testing.assert_close(weight, weights[1][name], atol=2e-4, rtol=1e-3)
+    assert max(float((weights[0][name] - before[name]).abs().max()) for name in before) > 1e-2
+
+
+@pytest.mark.parametrize(("longest", "together"), [(10, 8), (200, 4), (500, 2), (2048, 1), (5000, 1)])
+def test_fewer_long_examples_are_backpropagated_together(longest: int, together: int) -> None:
+    assert calibration.examples_at_once(8, longest, torch.device("cpu")) == together
 
 
 def test_a_calibration_that_is_stopped_leaves_no_model(tiny_model: Path, tmp_path: Path) -> None:
