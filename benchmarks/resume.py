@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -33,21 +33,26 @@ def main(
     rows: Annotated[int, typer.Option(help="Rows to score.")] = 400,
     model: Annotated[str, typer.Option(help="A model; a tiny random one if not given.")] = "",
     seed: Annotated[int, typer.Option(help="Seed of the moments.")] = 0,
+    method: Annotated[Literal["full", "lora"], typer.Option(help="How to calibrate.")] = "full",
+    iterations: Annotated[int, typer.Option(help="Rounds of calibration.")] = 1,
+    compile: Annotated[Literal["never", "always"], typer.Option(help="Whether the pass is compiled.")] = "never",
     quick: Annotated[bool, typer.Option("--quick", help="3 kills.")] = False,
 ) -> None:
     """Kill, resume, compare."""
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(measure(Path(folder), 3 if quick else kills, rows, model, random.Random(seed))))
+        (Path(folder) / "model").mkdir()
+        name = model or str(make_tiny_model(Path(folder) / "model"))
+        settings = RunSettings(
+            scoring=ScoringSettings(
+                model=name, shard_rows=4, batch_tokens=256, max_length=128, ifd=True, compile=compile
+            ),
+            calibration=CalibrationSettings(epochs=1, method=method, iterations=iterations),
+        )
+        print(json.dumps(measure(Path(folder), 3 if quick else kills, rows, settings, random.Random(seed))))
 
 
-def measure(folder: Path, kills: int, rows: int, model: str, moments: random.Random) -> dict[str, Any]:
+def measure(folder: Path, kills: int, rows: int, settings: RunSettings, moments: random.Random) -> dict[str, Any]:
     """Both runs, and how their files differ."""
-    (folder / "model").mkdir()
-    name = model or str(make_tiny_model(folder / "model"))
-    settings = RunSettings(
-        scoring=ScoringSettings(model=name, shard_rows=4, batch_tokens=256, max_length=128, ifd=True),
-        calibration=CalibrationSettings(epochs=1),
-    )
     source = write_chats(folder / "chats.jsonl", rows)
     with Workbench(folder / "undisturbed") as bench:
         bench.ingest(source, "chats")

@@ -5,7 +5,7 @@ a ridge of 1 means the same for every model.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from core.errors import BadInput
 from core.files import replacing_folder
-from core.scoring.shards import read_features, read_scores
+from core.scoring.shards import read_columns, read_features
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,36 +47,31 @@ def _join(scores: Sequence[Path], features: Sequence[Path], folder: Path) -> Non
     counts, kept, trace, tokens = [], [], 0.0, 0
     shape = (0, 0)
     for scores_path, features_path in zip(scores, features, strict=True):
-        shard, of = read_scores(scores_path), read_features(features_path)
-        scored = ~np.isnan(shard.nll)
+        shard, of = read_columns(scores_path, ("nll", "response_tokens")), read_features(features_path)
+        scored = ~np.isnan(shard["nll"])
         counts.append(np.diff(of.offsets))
         kept.append(of.kept)
         trace += float(of.trace[scored].sum())
-        tokens += int(shard.response_tokens[scored].sum())
+        tokens += int(shard["response_tokens"][scored].sum())
         shape = (of.means.shape[1], of.factors.shape[1])
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64)
     rms_norm = math.sqrt(trace / tokens) if trace > 0 else 1.0
-    _write_arrays(features, folder, offsets, shape, rms_norm)
+    d, p = shape
+    factors = (read_features(path).factors / np.float32(rms_norm) for path in features)
+    _write_blocks(folder / "factors.npy", (int(offsets[-1]), p), factors)
+    _write_blocks(folder / "mean_features.npy", (len(offsets) - 1, d), (read_features(path).means for path in features))
     np.save(folder / "factor_offsets.npy", offsets)
     np.save(folder / "factor_kept.npy", np.concatenate(kept).astype(np.float32))
     np.save(folder / "rms_norm.npy", np.array(rms_norm))
 
 
-def _write_arrays(
-    features: Sequence[Path], folder: Path, offsets: np.ndarray, shape: tuple[int, int], rms_norm: float
-) -> None:
-    d, p = shape
-    factors = np.lib.format.open_memmap(folder / "factors.npy", "w+", np.float32, (int(offsets[-1]), p))
-    means = np.lib.format.open_memmap(folder / "mean_features.npy", "w+", np.float32, (len(offsets) - 1, d))
-    row = 0
-    for path in features:
-        of = read_features(path)
-        after = row + len(of.means)
-        factors[offsets[row] : offsets[after]] = of.factors / np.float32(rms_norm)
-        means[row:after] = of.means
-        row = after
-    factors.flush()
-    means.flush()
+def _write_blocks(path: Path, shape: tuple[int, int], blocks: Iterable[np.ndarray]) -> None:
+    """One .npy file of float32 blocks; written as a stream, since a memory map keeps its pages in the process."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    with path.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+        for block in blocks:
+            stream.write(np.ascontiguousarray(block, dtype="<f4").tobytes())
 
 
 def open_arrays(folder: Path) -> RunArrays:

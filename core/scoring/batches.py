@@ -6,16 +6,18 @@ import torch
 from torch import Tensor
 
 
-def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
+def batches_by_length(lengths: Sequence[int], batch_tokens: int, boundary: int | None = None) -> Iterator[list[int]]:
     """Positions into `lengths`, longest first, so that `len(batch) · longest ≤ batch_tokens`.
 
-    An example longer than the budget has a batch of its own. Ties keep their order, so the
+    An example longer than the budget has a batch of its own. No batch has examples on both sides of
+    `boundary`, the length from which a model treats a whole batch otherwise. Ties keep their order, so the
     same lengths always make the same batches.
     """
     batch: list[int] = []
     for position in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
         longest = lengths[batch[0]] if batch else lengths[position]
-        if batch and (len(batch) + 1) * longest > batch_tokens:
+        crosses = boundary is not None and lengths[position] <= boundary < longest
+        if batch and (crosses or (len(batch) + 1) * longest > batch_tokens):
             yield batch
             batch = []
         batch.append(position)

@@ -88,11 +88,6 @@ def read_curve(model: Path) -> list[dict[str, float]]:
     return json.loads(path.read_text()) if path.is_file() else []
 
 
-def is_adapter(model: Path) -> bool:
-    """Whether this folder holds a LoRA adapter, to be put on the base model's weights."""
-    return (model / "adapter_config.json").is_file()
-
-
 def _curve(history: Sequence[dict[str, float]]) -> list[dict[str, float]]:
     names = ("step", "loss", "learning_rate")
     return [{name: entry[name] for name in names} for entry in history if "loss" in entry]

@@ -5,13 +5,15 @@ That matrix is nearly low-rank: with the eigenvalues e_1 ≥ e_2 ≥ … of the 
 `XXᵀ = U diag(e) Uᵀ`, the factor `F = U_rᵀ X` has `FᵀF ≈ XᵀX` and keeps `Σ_{k≤r} e_k` of its trace.
 """
 
+import contextlib
 import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-GRAM_BYTES = 512 << 20
+GRAM_BYTES = 128 << 20
+"""Of Gram matrices decomposed together; their eigenvectors and the solver's room need as much again, thrice."""
 
 
 def factor_features(batch: Sequence[Tensor], energy: float) -> list[tuple[Tensor, float]]:
@@ -25,17 +27,18 @@ def factor_features(batch: Sequence[Tensor], energy: float) -> list[tuple[Tensor
         return [(X.float(), 1.0) for X in batch]
     results = []
     for group in _groups(batch):
-        if group[0].is_cuda:
-            results += _factor_together(group, energy)
-        else:
-            results += [_factor_one(X.double(), energy) for X in group]
+        if group[0].is_cuda and max(map(len, group)) <= group[0].shape[1]:
+            with contextlib.suppress(torch.linalg.LinAlgError):  # a batched solver may not converge; each alone does
+                results += _factor_together(group, energy)
+                continue
+        results += [_factor_one(X.double(), energy) for X in group]
     return results
 
 
-def draw_projection(d: int, settings_dimensions: int, seed: int, device: torch.device) -> Tensor:
+def draw_projection(d: int, p: int, seed: int, device: torch.device) -> Tensor:
     """A Gaussian projection P [d, p] with E‖xP‖² = ‖x‖² (Johnson and Lindenstrauss), the same for a seed."""
     generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randn(d, settings_dimensions, generator=generator) / math.sqrt(settings_dimensions)
+    drawn = torch.randn(d, p, generator=generator) / math.sqrt(p)
     return drawn.to(device)
 
 

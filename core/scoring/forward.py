@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch._dynamo.exc import TorchDynamoException
 
 from core.records import Rendered
 from core.scoring.batches import pad_right
@@ -56,7 +57,17 @@ class Forward:
 
     @torch.inference_mode()
     def score_batch(self, examples: Sequence[Rendered]) -> list[ResponseTokens]:
-        """Score a batch, each example with at least one response token. Prompt positions never reach the head."""
+        """Score a batch, each example with at least one response token. Prompt positions never reach the head.
+
+        Raises torch.OutOfMemoryError or a RuntimeError when the batch does not fit into memory.
+        """
+        try:
+            return self._score_batch(examples)
+        except TorchDynamoException as error:  # a shape seen for the first time, that cannot be compiled
+            self._use_eager(error)
+            return self._score_batch(examples)
+
+    def _score_batch(self, examples: Sequence[Rendered]) -> list[ResponseTokens]:
         ids, scored = pad_right([e.input_ids for e in examples], [e.response_mask for e in examples])
         device = self.model.device
         ids, scored = ids.to(device), scored.to(device)
@@ -68,6 +79,7 @@ class Forward:
         parts = [values.split(counts) for values in (features, nll.cpu(), entropy.cpu(), gini.cpu())]
         return [ResponseTokens(*values) for values in zip(*parts, strict=True)]
 
+    @torch.inference_mode()
     def compile(self) -> str | None:
         """Compile one decoder block, for all blocks alike, and the reduction.
 
@@ -80,13 +92,16 @@ class Forward:
             self._warm_up()
             self.reduction.compile()
         except Exception as error:  # a compiler may be missing, too old or too strict, each in its own words
-            for block in self._blocks():
-                block._compiled_call_impl = None
-            self.reduction.use_eager()
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            logging.getLogger("gleaner").warning("not compiled: %s", reason)
-            return reason
+            return self._use_eager(error)
         return None
+
+    def _use_eager(self, error: Exception) -> str:
+        for block in self._blocks():
+            block._compiled_call_impl = None
+        self.reduction.use_eager()
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        logging.getLogger("gleaner").warning("not compiled: %s", reason)
+        return reason
 
     def _decode(self, ids: Tensor) -> Tensor:
         is_float32 = self.model.dtype == torch.float32
@@ -94,7 +109,6 @@ class Forward:
             hidden: Tensor = self.model.decoder(input_ids=ids, use_cache=False).last_hidden_state
         return hidden
 
-    @torch.inference_mode()
     def _warm_up(self) -> None:
         for shape in WARM_UP_SHAPES:
             self._decode(torch.zeros(shape, dtype=torch.long, device=self.model.device))

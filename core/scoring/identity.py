@@ -61,7 +61,7 @@ def hash_file(path: Path) -> str:
 
 
 def _hash_folder(folder: Path) -> str:
-    if not (folder / "config.json").is_file():
+    if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
         raise BadInput(f"Folder {str(folder)!r} has no config.json; give a folder saved by transformers.")
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):

@@ -41,6 +41,15 @@ class LoadedModel:
         return next(self.decoder.parameters()).dtype
 
     @property
+    def boundary(self) -> int | None:
+        """The length beyond which its rotary embedding changes for a whole batch (longrope), if it does."""
+        config = self.model.config.get_text_config()
+        rope = getattr(config, "rope_parameters", None) or {}
+        if rope.get("rope_type") != "longrope":
+            return None
+        return rope.get("original_max_position_embeddings") or getattr(config, "original_max_position_embeddings", None)
+
+    @property
     def words(self) -> int:
         """Token ids that the model knows."""
         return int(self.model.get_input_embeddings().weight.shape[0])
@@ -59,17 +68,31 @@ def load_model(settings: ScoringSettings, models_folder: Path) -> LoadedModel:
         source = model_source(settings.model, models_folder)
         model = AutoModelForCausalLM.from_pretrained(source, revision=settings.revision, dtype=dtype)
     model.to(device).eval().requires_grad_(False)
+    if model.get_output_embeddings() is None:
+        raise BadInput(f"Model {settings.model!r} ({type(model).__name__}) has no LM head that could be read.")
     decoder, head = model.get_decoder(), read_head(model, device)
     check_head(model, decoder, head, settings.model)
     return LoadedModel(model, decoder, head, device)
 
 
 def attach_adapter(base: LoadedModel, folder: Path) -> LoadedModel:
-    """The same weights with a LoRA adapter put on: no second copy, and nothing rounded into them."""
-    from peft import PeftModel
+    """The same weights with a LoRA adapter put on: no second copy, and nothing rounded into them.
 
+    Raises BadInput for an adapter that changes the LM head, whose weights are read apart.
+    """
+    from peft import PeftConfig, PeftModel
+
+    config = PeftConfig.from_pretrained(folder)
+    changed = {*(config.target_modules or ()), *(getattr(config, "modules_to_save", None) or ())}
+    if any(name.split(".")[-1] in ("lm_head", "embed_out") for name in changed):
+        raise BadInput(f"The adapter {str(folder)!r} changes the LM head; merge it into its model and name that.")
     PeftModel.from_pretrained(base.model, folder).eval().requires_grad_(False)
     return base
+
+
+def is_adapter(model: Path) -> bool:
+    """Whether this folder holds a LoRA adapter, to be put on the base model's weights."""
+    return (model / "adapter_config.json").is_file()
 
 
 def load_tokenizer(settings: ScoringSettings, models_folder: Path) -> Any:
@@ -96,6 +119,8 @@ def longest_input(settings: ScoringSettings, models_folder: Path) -> int | None:
     """The positions that the model has room for, if its configuration says so."""
     from transformers import AutoConfig
 
+    if is_adapter(Path(settings.model)):
+        return None
     with _loading(settings.model):
         if settings.model == EMBEDDED_MODEL and not (models_folder / EMBEDDED_FOLDER).is_dir():
             return EMBEDDED_POSITIONS

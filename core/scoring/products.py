@@ -41,12 +41,13 @@ def _allowed_bfloat16() -> Iterator[None]:
 
 @cache
 def _stays_float32() -> bool:
-    """Whether a product that may be computed in bfloat16 is computed in float32 on this machine."""
+    """Whether products that may be computed in bfloat16 are computed in float32 on this machine."""
     generator = torch.Generator().manual_seed(0)
-    a, b = (torch.randn(256, 512, generator=generator) for _ in range(2))
-    exact = a.double() @ b.double().T
-    with _allowed_bfloat16():
-        errors = [float(((x @ y.T).double() - z).abs().max()) for x, y, z in ((a, b, exact), (b, a, exact.T))]
-        batched = torch.bmm(a.view(4, 64, 512), b.view(4, 64, 512).mT).double()
-    errors.append(float((batched - torch.bmm(a.double().view(4, 64, 512), b.double().view(4, 64, 512).mT)).abs().max()))
-    return max(errors) < LOSSLESS * 512
+    for rows, inner, columns in ((1, 576, 4096), (4, 64, 64), (256, 512, 256), (2048, 576, 1536), (512, 2048, 512)):
+        a, b = torch.randn(2, rows, inner, generator=generator), torch.randn(2, columns, inner, generator=generator)
+        exact = a.double() @ b.double().mT
+        with _allowed_bfloat16():
+            products = torch.stack([torch.mm(a[0], b[0].T), torch.mm(a[1], b[1].T)]), torch.bmm(a, b.mT)
+        if max(float((product.double() - exact).abs().max()) for product in products) > LOSSLESS * inner:
+            return False
+    return True

@@ -6,8 +6,8 @@ With z = logits − max and s = Σ eᶻ over the vocabulary:
 
 One sweep over a block of logits, all in float32, nats. A block is as large as the memory that
 was granted for logits, and no two blocks are alive at a time. Compiled, the sweep stays in
-registers; eager, it needs a second array of the block's size for eᶻ, so its blocks are half
-as large.
+registers; eager, or where something stands between product and logits (a bias, a scale, a soft-cap),
+it needs a second array of the block's size, so its blocks are half as large.
 """
 
 from collections.abc import Callable
@@ -28,6 +28,7 @@ class VocabularyReduction:
         self._logits_bytes = logits_bytes
         self._sweep: Callable[[Tensor, Tensor], Reduced] = self._sweep_eagerly
         self._arrays_alive = 2
+        self._is_compiled = False
 
     @property
     def block(self) -> int:
@@ -36,14 +37,15 @@ class VocabularyReduction:
 
     def compile(self) -> None:
         """Fuse the sweep from now on. Raises whatever the compiler does; `use_eager` undoes it."""
-        self._sweep, self._arrays_alive = torch.compile(self._sweep_fused), 1
+        self._sweep, self._arrays_alive = torch.compile(self._sweep_fused), 1 if self.head.is_plain else 2
+        self._is_compiled = True
         width = self.head.weight.shape[1]
         x = torch.ones(4, width, dtype=self.head.weight.dtype, device=self.head.weight.device)
         self(x, torch.zeros(4, dtype=torch.long, device=x.device))
 
     def use_eager(self) -> None:
         """Go back to plain operations."""
-        self._sweep, self._arrays_alive = self._sweep_eagerly, 2
+        self._sweep, self._arrays_alive, self._is_compiled = self._sweep_eagerly, 2, False
 
     def __call__(self, x: Tensor, targets: Tensor) -> Reduced:
         """NLL, entropy and Gini impurity, each [n] float32, of features x [n, d] and token ids [n]."""
@@ -58,7 +60,7 @@ class VocabularyReduction:
 
     def _reduce(self, products: Tensor, targets: Tensor) -> Reduced:
         """The sweep over one block; a compiled one is for any number of rows but 1, which would be compiled anew."""
-        if self._arrays_alive == 2 or len(products) == 1 == self.block:
+        if not self._is_compiled or len(products) == 1 == self.block:
             return self._sweep_eagerly(products, targets)
         if len(products) == 1:
             products, targets = products.expand(2, -1).contiguous(), targets.expand(2).contiguous()
@@ -75,13 +77,13 @@ class VocabularyReduction:
         e = z.exp()
         s = e.sum(dim=-1)
         z.clamp_(min=torch.finfo(torch.float32).min)  # a masked word has z = −∞, and 0 · −∞ is not a number
-        entropy = s.log() - torch.linalg.vecdot(e, z) / s
-        return s.log() - target, entropy, 1 - torch.linalg.vecdot(e, e) / (s * s)
+        entropy = s.log() - z.mul_(e).sum(dim=-1) / s
+        return s.log() - target, entropy, 1 - (torch.linalg.vector_norm(e, dim=-1) / s) ** 2
 
     def _sweep_fused(self, products: Tensor, targets: Tensor) -> Reduced:
         head = self.head
         logits = products if head.bias is None else products + head.bias
-        logits = logits * head.scale
+        logits = logits if head.scale == 1.0 else logits * head.scale
         if head.cap is not None:
             logits = torch.tanh(logits / head.cap) * head.cap
         z = logits - logits.amax(dim=-1, keepdim=True)

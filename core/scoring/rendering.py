@@ -5,16 +5,19 @@ turns, the end-of-turn token included, since a model must learn to stop. They ar
 rendering the conversation up to each assistant turn, so no template needs generation marks.
 """
 
+import contextlib
+import json
 from typing import Any
 
 from core.errors import BadInput
 from core.records import Message, Rendered, Shown
-from core.scoring.templates import LAYOUTS, Piece, content, template_identity
+from core.scoring.templates import LAYOUTS, Piece, content, is_response, template_identity
 from core.settings import ScoringSettings
 
 Span = tuple[int, int]
 DATE = "26 Jul 2024"
-"""For templates that write today's date where none is given: the same row must always render alike. Llama's own."""
+"""For templates that write today's date: the same row must always render alike. Llama's own default."""
+CLOCK = "{%- macro strftime_now(format) -%}" + DATE + "{%- endmacro +%}"
 
 
 class RenderError(Exception):
@@ -59,7 +62,7 @@ class Renderer:
                 parts.append((kind, text))
             end = max(end, after)
         if rendered.text[end:]:
-            parts.append(("cut", rendered.text[end:]))
+            parts.append(("cut" if len(offsets) > len(rendered.input_ids) else "prompt", rendered.text[end:]))
         return Shown(rendered, parts, [self.tokenizer.decode([token]) for token in rendered.input_ids])
 
     def _render(self, messages: list[Message], tools: list[Any] | None) -> tuple[Rendered, list[Span]]:
@@ -103,33 +106,41 @@ class Renderer:
     def _text_and_spans(self, messages: list[Message], tools: list[Any] | None) -> tuple[str, list[Span]]:
         end = self.tokenizer.eos_token or ""
         if not _has_prompt(messages):
-            text = "".join(content(m) for m in messages) + end
-            return text, [(0, len(text))]
+            text = "".join(content(m) for m in messages)
+            return text + end, [(0, len(text + end))] if text else []
         if self.template == "chat":
             return self._chat(messages, tools)
+        if any(message.get("tool_calls") for message in messages):
+            raise RenderError(f"template {self.template} has no place for tool calls")
         return _join(LAYOUTS[self.template](messages, end))
 
     def _chat(self, messages: list[Message], tools: list[Any] | None) -> tuple[str, list[Span]]:
+        messages = [_with_parsed_arguments(message) for message in messages]
         text, spans = self._apply(messages, tools, False), []
-        cursor = 0
         for turn, message in enumerate(messages):
-            if message["role"] == "assistant":
-                spans.append(self._find_turn(text, cursor, messages, turn, tools))
-                cursor = spans[-1][1]
+            if is_response(message):
+                spans.append(self._find_turn(text, messages, turn, tools))
         return text, spans
 
-    def _find_turn(self, text: str, cursor: int, messages: list[Message], turn: int, tools: list[Any] | None) -> Span:
-        """Where an assistant turn begins and ends: what the template writes up to and through it says so,
-        unless it writes a turn inside a conversation otherwise than at its end (as those do that drop the
-        thoughts of earlier turns); then the turn's own words are looked for, after the turn before it."""
-        if turn:
-            before = self._apply(messages[:turn], tools, True)
-            through = self._apply(messages[: turn + 1], tools, False).rstrip("\n")
-            if text.startswith(before) and text.startswith(through):
-                return len(before), len(through)
+    def _find_turn(self, text: str, messages: list[Message], turn: int, tools: list[Any] | None) -> Span:
+        """Where an assistant turn begins and ends: what the template writes up to and through it says so.
+
+        Some templates write a turn inside a conversation otherwise than at its end (they drop the thoughts
+        of earlier turns); such a turn must then begin where the text leaves the prompt that asks for it.
+        """
+        before = self._apply(messages[:turn], tools, True) if turn else ""
+        through = self._apply(messages[: turn + 1], tools, False).rstrip("\n")
+        if turn and text.startswith(before) and text.startswith(through):
+            return len(before), len(through)
         words = content(messages[turn]).strip()
-        start = text.find(words, cursor) if words else -1
-        if start < 0:
+        if turn:
+            start = _common(before, text)
+            start += len(text[start:]) - len(text[start:].lstrip())
+        else:
+            start = text.find(words)  # no template renders a prompt of no turns
+        if words and text.startswith(through) and words in text[max(start, 0) : len(through)]:
+            return start, len(through)
+        if start < 0 or not words or not text.startswith(words, start):
             raise RenderError(f"turn {turn + 1}: the chat template renders it differently inside the conversation")
         end = start + len(words)
         mark = next((m for m in self._marks if text.startswith(m, end)), "")
@@ -137,13 +148,40 @@ class Renderer:
 
     def _apply(self, messages: list[Message], tools: list[Any] | None, generation: bool) -> str:
         try:
+            template = CLOCK + self.tokenizer.get_chat_template(None, tools)
             return str(
                 self.tokenizer.apply_chat_template(
-                    messages, tools=tools, tokenize=False, add_generation_prompt=generation, date_string=DATE
+                    messages,
+                    tools=tools,
+                    chat_template=template,
+                    tokenize=False,
+                    add_generation_prompt=generation,
+                    date_string=DATE,
                 )
             )
         except Exception as error:  # a template is a program of the model's author and may raise anything
             raise RenderError(f"the chat template failed: {str(error) or type(error).__name__}") from error
+
+
+def _common(first: str, second: str) -> int:
+    """How many characters two texts begin with alike."""
+    shorter = min(len(first), len(second))
+    return next((i for i in range(shorter) if first[i] != second[i]), shorter)
+
+
+def _with_parsed_arguments(message: Message) -> Message:
+    """A call's arguments as the object that templates write out; OpenAI's shape has them as JSON text."""
+    if not message.get("tool_calls"):
+        return message
+    calls = [dict(call) for call in message["tool_calls"] if isinstance(call, dict)]
+    for call in calls:
+        function = dict(call.get("function") or {})
+        if isinstance(function.get("arguments"), str):
+            with contextlib.suppress(ValueError):
+                function["arguments"] = json.loads(function["arguments"])
+        if function:
+            call["function"] = function
+    return message | {"tool_calls": calls}
 
 
 def _has_prompt(messages: list[Message]) -> bool:

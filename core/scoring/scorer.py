@@ -65,7 +65,7 @@ class Scorer:
         scorable = [i for i, (scores, _) in enumerate(results) if scores.reason is None]
         report(len(rendered) - len(scorable))
         lengths = [len(rendered[i].input_ids) for i in scorable]
-        for batch in batches_by_length(lengths, self.limits.batch_tokens):
+        for batch in batches_by_length(lengths, self.limits.batch_tokens, self.forward.model.boundary):
             positions = [scorable[k] for k in batch]
             for i, scored in zip(positions, self._score_within_memory(rendered, positions), strict=True):
                 results[i] = scored
@@ -150,4 +150,5 @@ def _why_not(example: Rendered, words: int) -> str | None:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    words = ("can't allocate memory", "ALLOC_FAILED")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(word in str(error) for word in words)

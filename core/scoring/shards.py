@@ -147,6 +147,19 @@ def read_scores(path: Path) -> Shard:
         return Shard(reasons=reasons, **{name: stored.get_tensor(name) for name in names})
 
 
+def read_columns(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Only these arrays of a shard's scores."""
+    with safe_open(path, framework="numpy") as stored:
+        return {name: stored.get_tensor(name) for name in names}
+
+
+def read_reasons(path: Path) -> list[str | None]:
+    """Only a shard's reasons, one a row."""
+    with safe_open(path, framework="numpy") as stored:
+        reasons: list[str | None] = json.loads((stored.metadata() or {})["reasons"])
+        return reasons
+
+
 def write_features(path: Path, features: Sequence[ExampleFeatures | None], width: tuple[int, int]) -> None:
     """Write the features of a block of rows, `width` being (d, p); None is an unscorable row."""
     d, p = width

@@ -28,6 +28,12 @@ def content(message: Message) -> str:
     return str(message.get("content") or "")
 
 
+def is_response(message: Message) -> bool:
+    """Whether the assistant says something in this turn; an empty one has nothing to be scored."""
+    spoken = content(message).strip() or message.get("tool_calls")
+    return message["role"] == "assistant" and bool(spoken)
+
+
 def lay_out_plain(messages: Sequence[Message], end: str) -> list[Piece]:
     """Role names and line breaks."""
     pieces: list[Piece] = []
@@ -57,7 +63,7 @@ def lay_out_alpaca(messages: Sequence[Message], end: str) -> list[Piece]:
         if message["role"] == "system":
             continue
         if message["role"] == "assistant":
-            pieces += [("### Response:\n", False), _turn(message, end), ("\n\n", False)]
+            pieces += [("### Response:", False), _turn(message, end), ("\n\n", False)]
         else:
             pieces.append((_asked(message), False))
     return pieces[:-1] if pieces[-1] == ("\n\n", False) else pieces
@@ -73,13 +79,12 @@ def template_identity(template: str, tokenizer: Any) -> str:
 
 
 def _source(layout: Layout) -> str:
-    parts = [inspect.getsource(part) for part in (layout, _turn, _asked, content)]
+    parts = [inspect.getsource(part) for part in (layout, _turn, _asked, content, is_response)]
     return "".join([*parts, ALPACA_WITH_INPUT, ALPACA_WITHOUT_INPUT])
 
 
 def _turn(message: Message, end: str) -> Piece:
-    is_response = message["role"] == "assistant"
-    return content(message) + (end if is_response else ""), is_response
+    return content(message) + (end if message["role"] == "assistant" else ""), is_response(message)
 
 
 def _asked(message: Message) -> str:

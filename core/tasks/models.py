@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.errors import BadInput
 from core.scoring.identity import run_identity
-from core.scoring.models import load_tokenizer
+from core.scoring.models import is_adapter, load_tokenizer
 from core.settings import RunSettings, ScoringSettings
 from core.workspace import RunFolder
 
@@ -20,22 +20,27 @@ def pin_models(settings: RunSettings, files: RunFolder) -> RunSettings:
             f"The model was {recorded} when this run was made and is {run_identity(settings)} now; "
             "score again, which makes a new run."
         )
-    commit = recorded.split(" → ")[0].partition("@")[2] if recorded.startswith("hub:") else settings.scoring.revision
+    base = recorded.split(" → ")[0]
+    commit = base.rpartition("@")[2] if base.startswith("hub:") else settings.scoring.revision
     return settings.model_copy(update={"scoring": settings.scoring.model_copy(update={"revision": commit})})
 
 
 def claim_device(settings: RunSettings) -> RunSettings:
     """Let this process see one GPU only: the trainer would else spread over all of them."""
     kind, _, number = settings.scoring.device.partition(":")
-    if kind in ("auto", "cuda"):
-        if number:
-            os.environ["CUDA_VISIBLE_DEVICES"] = number
-        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
+    if kind == "cuda":
+        visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+        wanted = int(number or 0)
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible[wanted] if wanted < len(visible) else str(wanted)
     return settings.model_copy(update={"scoring": settings.scoring.model_copy(update={"device": kind})})
 
 
 def check_pair(base: ScoringSettings, calibrated: ScoringSettings, models_folder: Path) -> None:
-    """Raise BadInput when two models do not read the same tokens, so that ΔNLL would compare nothing."""
+    """Raise BadInput when two models do not read the same tokens, so that ΔNLL would compare nothing.
+
+    An adapter has the base model's own."""
+    if is_adapter(Path(calibrated.model)):
+        return
     ours, theirs = (load_tokenizer(settings, models_folder).get_vocab() for settings in (base, calibrated))
     if ours != theirs:
         raise BadInput(

@@ -10,6 +10,7 @@ import os
 import resource
 import shutil
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,13 @@ from core.files import replacing
 from core.jobs.progress import Progress
 from core.records import Example, Rendered
 from core.scoring.arrays import join_shards
-from core.scoring.calibration import calibrate, draw_share, is_adapter
+from core.scoring.calibration import calibrate, draw_share
 from core.scoring.device import choose_device, choose_limits
 from core.scoring.forward import compiling_pays
-from core.scoring.models import LoadedModel, attach_adapter, load_model, load_tokenizer, longest_input
+from core.scoring.models import LoadedModel, attach_adapter, is_adapter, load_model, load_tokenizer, longest_input
 from core.scoring.rendering import Renderer
 from core.scoring.scorer import Render, Scorer
-from core.scoring.shards import list_shards, plan_shards, read_scores
+from core.scoring.shards import ShardPlan, list_shards, plan_shards, read_columns, read_reasons
 from core.selection.instructdiff import order_instructdiff
 from core.selection.pool import Pool
 from core.settings import CalibrationSettings, InstructDiffSettings, RunSettings, ScoringSettings
@@ -46,15 +47,17 @@ class ScoringRun:
         self.workspace = WorkspaceFolder(files.path.parents[1])
         self.rows = InputRows(files.input)
         scoring = settings.scoring
-        self.renderer = Renderer(
-            load_tokenizer(scoring, self.workspace.models), scoring, longest_input(scoring, self.workspace.models)
-        )
+        models = self.workspace.models
+        pair = [scoring, *([self._tuned(settings.calibrated_model)] if settings.calibrated_model else [])]
+        longest = min((n for n in (longest_input(of, models) for of in pair) if n), default=None)
+        self.renderer = Renderer(load_tokenizer(scoring, models), scoring, longest)
         self._base: LoadedModel | None = None
         self._notes: list[str] = []
 
     def complete(self) -> dict[str, Any]:
         """Do what is not done yet, and report."""
         self.files.clear_partials()
+        self._note_other_versions()
         scoring = self.settings.scoring
         if self.settings.calibrated_model:
             check_pair(scoring, self._tuned(self.settings.calibrated_model), self.workspace.models)
@@ -73,6 +76,13 @@ class ScoringRun:
             "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KILOBYTES,
         }
 
+    def _note_other_versions(self) -> None:
+        """Say when the run was begun by other versions: its bits may then differ from one that was not."""
+        recorded = json.loads(self.files.settings.read_text(encoding="utf-8")).get("versions", {})
+        for package in ("torch", "transformers", "trl"):
+            if package in recorded and recorded[package] != version(package):
+                self._notes.append(f"Begun with {package} {recorded[package]}, gone on with {version(package)}.")
+
     def _render(self, example: Example) -> Rendered:
         return self.renderer.render(example.messages, example.tools)
 
@@ -84,10 +94,8 @@ class ScoringRun:
 
     def _pass(self, folder: Path, phase: str, render: Render, settings: ScoringSettings) -> None:
         """Score every shard of `folder` that is not there, by the model that `settings` names."""
-        limits = choose_limits(settings, choose_device(settings.device))
-        plans = plan_shards(folder, self.files.features, self.run, self.rows.example_ids, limits.shard_rows)
         with_features = folder == self.files.base and not self.files.arrays.exists()
-        missing = [p for p in plans if not p.path.exists() or (with_features and not p.features.exists())]
+        missing = [p for p in self._plans(folder) if not p.path.exists() or (with_features and not p.features.exists())]
         if not missing:
             return
         model = self._load(settings)
@@ -102,7 +110,8 @@ class ScoringRun:
         """The model, loaded once for all passes that use its weights as they are or under an adapter."""
         tuned = Path(settings.model)
         base = self.settings.scoring
-        if settings.model != base.model and not is_adapter(tuned):
+        is_base = (settings.model, settings.revision) == (base.model, base.revision)
+        if not is_base and not is_adapter(tuned):
             self._base = None  # two models need not be in memory together
             self.progress.begin("Loading the calibrated model", 0, "")
             return load_model(settings, self.workspace.models)
@@ -110,7 +119,7 @@ class ScoringRun:
             self.progress.begin("Loading the model", 0, "")
             self._base = load_model(base, self.workspace.models)
         model = self._base
-        if settings.model != base.model:
+        if not is_base:
             self._base = None  # from here on its weights carry the adapter
             return attach_adapter(model, tuned)
         return model
@@ -128,10 +137,11 @@ class ScoringRun:
 
     def _join(self) -> int:
         """Join the base pass's features and drop their shards. Returns the response tokens scored."""
-        shards = [read_scores(path) for path in list_shards(self.files.base)]
-        tokens = sum(int(shard.response_tokens[~np.isnan(shard.nll)].sum()) for shard in shards)
+        columns = _read_columns(self.files.base)
+        tokens = int(columns["response_tokens"][~np.isnan(columns["nll"])].sum())
         if not tokens:
-            reason = next((reason for shard in shards for reason in shard.reasons if reason), "no reason was given")
+            reasons = (reason for path in list_shards(self.files.base) for reason in read_reasons(path) if reason)
+            reason = next(reasons, "no reason was given")
             raise BadInput(f"None of the {len(self.rows.example_ids):,} examples could be scored: {reason}.")
         join_shards(list(list_shards(self.files.base)), list(list_shards(self.files.features)), self.files.arrays)
         shutil.rmtree(self.files.features, ignore_errors=True)
@@ -148,10 +158,13 @@ class ScoringRun:
             if number < settings.iterations:
                 shutil.rmtree(of.model, ignore_errors=True)
 
+    def _plans(self, folder: Path) -> list[ShardPlan]:
+        scoring = self.settings.scoring
+        limits = choose_limits(scoring, choose_device(scoring.device))
+        return plan_shards(folder, self.files.features, self.run, self.rows.example_ids, limits.shard_rows)
+
     def _is_scored(self, folder: Path) -> bool:
-        limits = choose_limits(self.settings.scoring, choose_device(self.settings.scoring.device))
-        plans = plan_shards(folder, self.files.features, self.run, self.rows.example_ids, limits.shard_rows)
-        return all(plan.path.exists() for plan in plans)
+        return all(plan.path.exists() for plan in self._plans(folder))
 
     def _drawn(self, of: RoundFolder, number: int, settings: CalibrationSettings) -> list[int]:
         """The rows that a round tunes on, drawn once and kept."""
@@ -173,6 +186,7 @@ class ScoringRun:
         if of.model.exists():
             return
         rendered = [self._render(example) for example in self.rows.read(drawn)]
+        self._base = None  # the trainer loads its own; two models need not be in memory together
         self.progress.begin(f"{prefix}Calibrating on {len(drawn):,} examples", 0, "steps")
         done = 0
 
@@ -190,8 +204,8 @@ class ScoringRun:
 
 
 def _read_columns(folder: Path) -> dict[str, np.ndarray]:
-    shards = [read_scores(path) for path in list_shards(folder)]
-    return {name: np.concatenate([getattr(shard, name) for shard in shards]) for name in COLUMNS}
+    shards = [read_columns(path, COLUMNS) for path in list_shards(folder)]
+    return {name: np.concatenate([shard[name] for shard in shards]) for name in COLUMNS}
 
 
 def _select(
@@ -208,4 +222,6 @@ def _select(
         offsets=np.zeros(len(base["rows"]) + 1, dtype=np.int64),
     )
     order = order_instructdiff(pool, InstructDiffSettings(gamma=settings.gamma))
+    if not len(order):
+        raise BadInput(f"No example passes the filter with gamma {settings.gamma:g}; choose a smaller one.")
     return sorted(int(row) for row in order[: max(1, count)])

@@ -84,7 +84,10 @@ def _with_input(example: Example, column: str) -> Example:
 def _row_of_shard(folder: Path, row: int) -> dict[str, list[float]] | None:
     """One row's token scores from its shard: shards are named by their first row."""
     path = next((p for p in reversed(list(list_shards(folder))) if int(p.name.partition("-")[0]) <= row), None)
-    shard = read_scores(path) if path else None
+    try:
+        shard = read_scores(path) if path else None
+    except ValueError as error:
+        raise BadInput(str(error)) from None
     if shard is None or row > shard.rows[-1] or np.isnan(shard.nll[row - shard.rows[0]]):
         return None
     i = row - int(shard.rows[0])

@@ -33,12 +33,24 @@ FAMILIES: dict[str, dict[str, Any]] = {
 }
 
 
-def make_model(family: str, tokenizer: Path, folder: Path) -> None:
+LONGROPE: dict[str, Any] = {
+    "original_max_position_embeddings": 64,
+    "rope_parameters": {
+        "rope_type": "longrope",
+        "rope_theta": 10000.0,
+        "short_factor": [1.0] * 4,
+        "long_factor": [4.0] * 4,
+        "original_max_position_embeddings": 64,
+    },
+}
+
+
+def make_model(family: str, tokenizer: Path, folder: Path, **changes: Any) -> None:
     """Save a random model of a family, its weights large enough that its logits differ, with a tokenizer."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     torch.manual_seed(0)
-    config = AutoConfig.for_model(family, **SMALL | {"initializer_range": 0.2} | FAMILIES[family])
+    config = AutoConfig.for_model(family, **SMALL | {"initializer_range": 0.2} | FAMILIES[family] | changes)
     AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     AutoTokenizer.from_pretrained(tokenizer).save_pretrained(folder)

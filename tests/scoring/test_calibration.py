@@ -9,10 +9,10 @@ from safetensors.torch import load_file
 
 from core.records import Rendered
 from core.scoring import calibration
-from core.scoring.calibration import calibrate, draw_share, is_adapter, read_curve
+from core.scoring.calibration import calibrate, draw_share, read_curve
 from core.scoring.device import Limits
 from core.scoring.forward import Forward
-from core.scoring.models import attach_adapter, load_model, load_tokenizer
+from core.scoring.models import attach_adapter, is_adapter, load_model, load_tokenizer
 from core.scoring.rendering import Renderer
 from core.settings import CalibrationSettings, ScoringSettings
 

@@ -1,5 +1,6 @@
 """The scoring pass agrees with an unpadded, one-by-one pass of the whole model."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,9 +20,10 @@ from core.scoring.head import Head, check_head
 from core.scoring.models import LoadedModel, load_model, load_tokenizer
 from core.scoring.reduction import VocabularyReduction
 from core.scoring.rendering import Renderer
+from core.scoring.scorer import Scorer
 from core.settings import ScoringSettings
 from tests import oracles
-from tests.scoring.families import FAMILIES, make_model
+from tests.scoring.families import FAMILIES, LONGROPE, make_model
 
 CHATS = [
     [{"role": "user", "content": "Name a colour."}, {"role": "assistant", "content": "Blue, like the sea at noon."}],
@@ -116,7 +118,39 @@ def test_a_head_that_is_not_understood_is_refused(tiny_model: Path, tmp_path: Pa
     model, _ = load(tiny_model, tmp_path)
     check_head(model.model, model.decoder, model.head, "tiny")
     with pytest.raises(BadInput, match="does something to its logits that is not known here"):
-        check_head(model.model, model.decoder, replace(model.head, scale=0.5), "tiny")
+        check_head(model.model, model.decoder, replace(model.head, scale=1 / 1.03), "tiny")
+
+
+@pytest.mark.parametrize("family", ["gemma2", "granite", "cohere"])
+def test_what_a_family_does_to_its_logits_is_missed_in_bfloat16_too(
+    family: str, tiny_model: Path, tmp_path: Path
+) -> None:
+    make_model(family, tiny_model, tmp_path / "model")
+    model = load_model(ScoringSettings(model=str(tmp_path / "model"), dtype="bfloat16", device="cpu"), tmp_path)
+    with pytest.raises(BadInput, match="does something to its logits that is not known here"):
+        check_head(model.model, model.decoder, replace(model.head, scale=1.0, cap=None), family)
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma2", "phi3"])
+def test_a_bfloat16_pass_scores_as_one_by_one_up_to_its_rounding(family: str, tiny_model: Path, tmp_path: Path) -> None:
+    make_model(family, tiny_model, tmp_path / "model")
+    _, rendered = load(tmp_path / "model", tmp_path)
+    model = load_model(ScoringSettings(model=str(tmp_path / "model"), dtype="bfloat16", device="cpu"), tmp_path)
+    for example, scores in zip(rendered, Forward(model, LIMITS).score_batch(rendered), strict=True):
+        truth = oracles.score_one(model.model, example.input_ids, example.response_mask)
+        assert float(scores.nll.double().mean()) == pytest.approx(truth["nll"], abs=0.05)
+
+
+def test_a_neighbour_beyond_longropes_boundary_changes_nothing(tiny_model: Path, tmp_path: Path) -> None:
+    make_model("phi3", tiny_model, tmp_path / "model", **LONGROPE)
+    chosen = ScoringSettings(model=str(tmp_path / "model"), device="cpu", dtype="float32")
+    model = load_model(chosen, tmp_path)
+    assert model.boundary == 64
+    examples = [Rendered("", [i % 300 for i in range(n)], [0] + [1] * (n - 1), False) for n in (60, 70, 64, 65)]
+    scored = Scorer(model, chosen, with_features=False).score(examples)
+    for example, (scores, _) in zip(examples, scored, strict=True):
+        truth = oracles.score_one(model.model, example.input_ids, example.response_mask)
+        assert scores.nll == pytest.approx(truth["nll"], abs=1e-4)
 
 
 def reduce(head: Head, x: torch.Tensor, targets: torch.Tensor, logits_bytes: int) -> tuple[torch.Tensor, ...]:
@@ -137,24 +171,28 @@ def test_the_size_of_the_logits_blocks_changes_nothing(compiled: bool) -> None:
             torch.testing.assert_close(small, large)
 
 
+def most_bytes(work: Callable[[], object]) -> int:
+    """The most memory that was allocated at a time while `work` ran, by torch's own profiler."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        work()
+    alive = most = 0
+    for event in profile.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            alive += event.nbytes()
+            most = max(most, alive)
+    return most
+
+
+@pytest.mark.parametrize("changes", [{}, {"cap": 5.0}, {"bias": torch.ones(20_000)}, {"scale": 0.5}])
 @pytest.mark.parametrize("compiled", [False, True])
-def test_no_more_logits_are_alive_than_the_setting_allows(compiled: bool) -> None:
-    head = Head(torch.randn(1000, 8), None)
-    reduction = VocabularyReduction(head, 4 * 1000 * 10)
+def test_no_more_logits_are_alive_than_the_setting_allows(compiled: bool, changes: dict) -> None:
+    words, allowed = 20_000, 4 << 20
+    reduction = VocabularyReduction(replace(Head(torch.randn(words, 8), None), **changes), allowed)
     if compiled:
         reduction.compile()
-    largest: list[int] = []
-    products = Head.products
-
-    def watched(self: Head, x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
-        largest.append(out.numel() * out.element_size())
-        return products(self, x, out)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Head, "products", watched)
-        reduction(torch.randn(64, 8), torch.zeros(64, dtype=torch.long))
-    assert max(largest) == 4 * 1000 * (10 if compiled else 5)
-    assert sum(largest) == 4 * 1000 * 64
+    x, targets = torch.randn(300, 8), torch.zeros(300, dtype=torch.long)
+    reduction(x, targets)
+    assert 0.4 * allowed < most_bytes(lambda: reduction(x, targets)) < 1.05 * allowed
 
 
 def test_bfloat16_features_and_weights_are_multiplied_without_rounding() -> None:

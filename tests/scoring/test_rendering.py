@@ -76,6 +76,58 @@ def test_a_template_that_drops_the_thoughts_of_earlier_turns_is_read_by_its_word
     assert response_text(tokenizer, rendered) == "First.<eos>[thought]Second, with\na line.<eos>"
 
 
+def test_a_response_that_its_prompt_contains_is_not_looked_for_in_the_prompt(tokenizer) -> None:
+    tokenizer.chat_template = (
+        "{% for m in messages %}<{{ m['role'] }}>{% if m['role'] == 'assistant' and loop.last %}[thought]{% endif %}"
+        "{{ m['content'] }}{% if m['role'] == 'assistant' %}<eos>{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}<assistant>(think){% endif %}"
+    )
+    messages = [
+        {"role": "user", "content": "Is 7 prime? Answer yes or no."},
+        {"role": "assistant", "content": "yes"},
+        *TURNS[2:],
+    ]
+    shown = Renderer(tokenizer, ScoringSettings()).show(messages)
+    assert shown.parts[:3] == [
+        ("prompt", "<user>Is 7 prime? Answer yes or no.<assistant>"),
+        ("response", "yes<eos>"),
+        ("prompt", "<user>Two?<assistant>"),
+    ]
+
+
+def test_a_template_that_reads_the_clock_renders_alike_on_every_day(tokenizer) -> None:
+    tokenizer.chat_template = "{{ strftime_now('%Y-%m-%d') }} " + tokenizer.chat_template
+    rendered = Renderer(tokenizer, ScoringSettings()).render(TURNS)
+    assert rendered.text.startswith("26 Jul 2024 <bos>")
+
+
+@pytest.mark.parametrize("template", ["chat", "plain", "raw", "alpaca"])
+def test_an_empty_response_is_a_reason(tokenizer, template: str) -> None:
+    renderer = Renderer(tokenizer, ScoringSettings(template=template))
+    rendered = renderer.render([TURNS[0], {"role": "assistant", "content": " "}])
+    assert rendered.unscorable_reason == "the response has no tokens"
+
+
+@pytest.mark.parametrize("template", ["plain", "raw", "alpaca"])
+def test_a_layout_without_a_place_for_tool_calls_says_so(tokenizer, template: str) -> None:
+    call = {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "look", "arguments": "{}"}}]}
+    rendered = Renderer(tokenizer, ScoringSettings(template=template)).render([TURNS[0], call])
+    assert rendered.unscorable_reason == f"template {template} has no place for tool calls"
+
+
+def test_a_calls_arguments_are_written_as_the_object_that_they_are(tokenizer) -> None:
+    tokenizer.chat_template = (
+        "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}"
+        "{% for c in m['tool_calls'] or [] %}{{ c['function']['arguments'] | tojson }}{% endfor %}"
+        "{% if m['role'] == 'assistant' %}<eos>{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}<assistant>{% endif %}"
+    )
+    function = {"name": "look", "arguments": '{"city": "Rome"}'}
+    call = {"role": "assistant", "content": "", "tool_calls": [{"function": function}]}
+    rendered = Renderer(tokenizer, ScoringSettings()).render([TURNS[0], call])
+    assert response_text(tokenizer, rendered) == '{"city": "Rome"}<eos>'
+
+
 def test_a_template_that_changes_what_was_said_is_a_reason(tokenizer) -> None:
     tokenizer.chat_template = "{{ messages|length }}{% for m in messages %}{{ m['content']|upper }}{% endfor %}"
     rendered = Renderer(tokenizer, ScoringSettings()).render(TURNS)
@@ -112,17 +164,17 @@ def test_alpaca_is_stanfords_text_with_and_without_input(tokenizer) -> None:
     without = renderer.render([{"role": "user", "content": "Add 2 and 2."}, answer])
     assert without.text == (
         "Below is an instruction that describes a task. Write a response that appropriately completes the request."
-        "\n\n### Instruction:\nAdd 2 and 2.\n\n### Response:\n4<eos>"
+        "\n\n### Instruction:\nAdd 2 and 2.\n\n### Response:4<eos>"
     )
     given = renderer.render([{"role": "user", "content": "Add.\n\n2 and 2", "input": "2 and 2"}, answer])
     assert given.text == (
         "Below is an instruction that describes a task, paired with an input that provides further context. Write a "
         "response that appropriately completes the request."
-        "\n\n### Instruction:\nAdd.\n\n### Input:\n2 and 2\n\n### Response:\n4<eos>"
+        "\n\n### Instruction:\nAdd.\n\n### Input:\n2 and 2\n\n### Response:4<eos>"
     )
     assert response_text(tokenizer, given) == "4<eos>"
     system = renderer.render([{"role": "system", "content": "Be brief."}, *TURNS])
-    assert system.text.startswith("Be brief.\n\n### Instruction:\nOne?\n\n### Response:\nFirst.<eos>\n\n### Instr")
+    assert system.text.startswith("Be brief.\n\n### Instruction:\nOne?\n\n### Response:First.<eos>\n\n### Instr")
     assert response_text(tokenizer, system) == "First.<eos>Second, with\na line.<eos>"
 
 

@@ -114,6 +114,36 @@ def read_columns(folder: Path) -> dict[str, np.ndarray]:
     return {name: np.concatenate([getattr(shard, name) for shard in shards]) for name in ("nll", "entropy")}
 
 
+def test_a_round_that_selects_nothing_says_so(bench: Workbench, tiny_model: Path) -> None:
+    calibration = CalibrationSettings(iterations=2, share=0.5, gamma=0.499, epochs=1)
+    settings = make_settings(tiny_model, calibration)
+    bench.ingest(write_chats(bench.folder.path.parent / "few.jsonl", 4), "few")
+    with pytest.raises(JobFailed, match=r"No example passes the filter with gamma 0\.499"):
+        bench.score("few", settings)
+
+
+def test_an_adapter_made_by_one_run_can_be_named_for_another(bench: Workbench, tiny_model: Path) -> None:
+    calibration = CalibrationSettings(method="lora", epochs=1, learning_rate=0.05)
+    first = bench.score("chats", make_settings(tiny_model, calibration)).run
+    adapter = str(bench.folder.run(first).calibrated_model)
+    second = bench.score("chats", make_settings(tiny_model).model_copy(update={"calibrated_model": adapter})).run
+    rows = [bench.runs.scores(run).to_pylist() for run in (first, second)]
+    assert [row["delta_nll"] for row in rows[0]] == [row["delta_nll"] for row in rows[1]]
+    assert rows[0][0]["delta_nll"] != 0
+
+
+def test_no_example_is_longer_than_either_model_of_a_pair_has_positions(
+    bench: Workbench, tiny_model: Path, tmp_path: Path
+) -> None:
+    short = Path(shutil.copytree(tiny_model, tmp_path / "short"))
+    config = json.loads((short / "config.json").read_text())
+    (short / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 24}))
+    settings = make_settings(tiny_model).model_copy(update={"calibrated_model": str(short)})
+    rows = bench.runs.scores(bench.score("chats", settings).run).to_pylist()
+    assert max(row["prompt_tokens"] + row["response_tokens"] for row in rows if row["nll"]) == 24
+    assert any(row["truncated"] for row in rows)
+
+
 def test_two_models_of_different_vocabularies_are_no_pair(bench: Workbench, tiny_model: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(tiny_model, tmp_path / "other"))
     tokenizer = AutoTokenizer.from_pretrained(other)
