@@ -2,16 +2,20 @@
 
     python benchmarks/scoring_memory.py
 
-Scores 1,000 and 10,000 short chats, each in a worker of its own, and compares the most memory that the
-two workers ever had. The embedded model, unless --model names another. The last line is one JSON object.
+Scores 1,000 and 10,000 rows of 120 response tokens, each in a worker of its own, and compares the most
+memory that the two workers ever had. The model is random, with two blocks but as many features as
+SmolLM2 (d = 576), so its factors are as large as real ones. The last line is one JSON object.
 """
 
 import json
+import random
+import string
 import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,31 +23,59 @@ sys.path.insert(0, str(ROOT))
 
 from core.settings import RunSettings, ScoringSettings  # noqa: E402
 from core.workbench import Workbench  # noqa: E402
-from tests.conftest import make_tiny_model, write_chats  # noqa: E402
+from tests.conftest import make_tiny_model  # noqa: E402
 
 
 def main(
     rows: Annotated[int, typer.Option(help="Rows of the larger run; the smaller has a tenth.")] = 10_000,
-    dtype: Annotated[str, typer.Option(help="Precision of the weights.")] = "bfloat16",
-    quick: Annotated[bool, typer.Option("--quick", help="A tiny random model.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="500 and 50 rows.")] = False,
 ) -> None:
     """Measure and print."""
+    rows = 500 if quick else rows
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "model").mkdir()
-        model = str(make_tiny_model(folder / "model")) if quick else "embedded"
-        small, large = (peak(folder, model, dtype, count) for count in (rows // 10, rows))
+        model = make_model(folder / "model")
+        (small, _), (large, rank) = (measure(folder, model, count) for count in (rows // 10, rows))
     figures = {"rows": rows, "peak_memory_mb_tenth": small, "peak_memory_mb": large, "ratio": large / small}
-    print(json.dumps(figures))
+    print(json.dumps(figures | {"mean_rank": rank}))
 
 
-def peak(folder: Path, model: str, dtype: str, rows: int) -> float:
-    """The most megabytes that the worker had resident."""
-    settings = RunSettings(scoring=ScoringSettings(model=model, dtype=dtype), calibration=None)
+def make_model(folder: Path) -> str:
+    """A random Llama of two blocks with d = 576, and a byte-level tokenizer."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder.mkdir()
+    make_tiny_model(folder)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=300,
+        hidden_size=576,
+        intermediate_size=1536,
+        num_hidden_layers=2,
+        num_attention_heads=9,
+        max_position_embeddings=512,
+        bos_token_id=0,
+        eos_token_id=1,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return str(folder)
+
+
+def measure(folder: Path, model: str, rows: int) -> tuple[float, float]:
+    """The most megabytes that the worker had resident, and the factors' mean rank."""
+    generator = random.Random(rows)
+    path = folder / f"rows-{rows}.jsonl"
+    with path.open("w") as stream:
+        for i in range(rows):
+            answer = "".join(generator.choices(string.ascii_letters, k=119))
+            stream.write(json.dumps({"prompt": f"Write line {i}.", "completion": answer}) + "\n")
+    settings = RunSettings(scoring=ScoringSettings(model=model), calibration=None)
     with Workbench(folder / "workspace") as bench:
-        bench.ingest(write_chats(folder / f"chats-{rows}.jsonl", rows), f"chats-{rows}")
-        run = bench.score(f"chats-{rows}", settings).run
-        return float(bench.run_progress(run).result["peak_memory_mb"])
+        bench.ingest(path, path.stem)
+        run = bench.score(path.stem, settings).run
+        rank = float(np.diff(bench.arrays(run).offsets).mean())
+        return float(bench.run_progress(run).result["peak_memory_mb"]), rank
 
 
 if __name__ == "__main__":

@@ -93,7 +93,8 @@ def score(
             no_calibration,
         )
         report = bench.score(name, settings, _print_progress())
-        for note in bench.run_notes(report.run):
+        counted = [f"{count:,} unscorable: {reason}" for reason, count in bench.runs.unscorable_reasons(report.run)]
+        for note in [*bench.run_notes(report.run), *counted]:
             print(note, file=sys.stderr)
         return report
 
@@ -118,7 +119,7 @@ def select(
 
     def choose(bench: Workbench) -> Any:
         settings = find_criterion(criterion).settings.checked(**parse_assignments(set or []))
-        return bench.select(
+        report = bench.select(
             name,
             criterion,
             budget,
@@ -128,6 +129,8 @@ def select(
             pinned=_read_ids(pin),
             banned=_read_ids(ban),
         )
+        print(f"Selected from scoring run {bench.selections.get(report.selection).run}", file=sys.stderr)
+        return report
 
     _run(workspace, as_json, choose)
 
@@ -187,6 +190,10 @@ def _run_settings(
     if sum([share is not None, calibrated_model is not None, no_calibration]) > 1:
         raise BadInput("Give one of --calibrate, --calibrated-model and --no-calibration.")
     known = set(CalibrationSettings.model_fields)
+    every = sorted(known | set(ScoringSettings.model_fields))
+    for name in options:
+        if name not in every:
+            raise BadInput(f"There is no option {name!r} here; the options are: {', '.join(every)}.")
     training = {name: value for name, value in options.items() if name in known}
     scoring = {name: value for name, value in options.items() if name not in known}
     calibration = None

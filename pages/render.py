@@ -35,10 +35,12 @@ def ask_settings(run: RunRow | None) -> ScoringSettings:
 def show_parts(shown: Shown) -> None:
     """The text in parts, as text that nothing interprets."""
     for kind, text in shown.parts:
+        if kind == "prompt" and not text.strip():
+            continue
         label, colour, meaning = KINDS[kind]
         with st.container(border=True):
             st.badge(label, color=colour, help=meaning)
-            st.text(text if text.strip() else _visible(text))
+            st.text(text)
 
 
 def _visible(text: str) -> str:
@@ -60,7 +62,7 @@ def show_figures(shown: Shown) -> None:
             "Position": range(len(rendered.input_ids)),
             "Token": [_visible(token) for token in shown.tokens],
             "Id": rendered.input_ids,
-            "Scored": [bool(mask) for mask in rendered.response_mask],
+            "Scored": ["scored" if mask else "" for mask in rendered.response_mask],
         }
     )
     st.dataframe(table, hide_index=True, height=420)

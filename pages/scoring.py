@@ -1,5 +1,6 @@
 """What will it cost, and how far is it?"""
 
+import pandas as pd
 import streamlit as st
 
 from core.records import DatasetRow, RunRow
@@ -50,6 +51,20 @@ def show_run(run: RunRow) -> None:
             bench.resume_run(run.run)
             st.rerun()
     show_figures(run, progress.result.get("seconds"))
+    show_settings(run)
+
+
+def show_settings(run: RunRow) -> None:
+    """What the run was asked to compute."""
+    with st.expander(f"Settings of run {run.run}"):
+        groups = {"scoring": run.settings["scoring"], "calibration": run.settings["calibration"] or {}}
+        lines = [
+            {"Of": group, "Option": name, "Value": str(value)}
+            for group, values in groups.items()
+            for name, value in values.items()
+            if value is not None
+        ]
+        st.dataframe(pd.DataFrame(lines), hide_index=True, height="content")
 
 
 def show_figures(run: RunRow, seconds: float | None) -> None:

@@ -78,6 +78,7 @@ def calibrate(
             trainer.train()
         model = trainer.model if settings.method == "lora" else trainer.model.to(dtype)
         model.save_pretrained(partial)
+        _sort_adapter_config(partial)
         tokenizer.save_pretrained(partial)
         (partial / CURVE).write_text(json.dumps(_curve(trainer.state.log_history)))
 
@@ -86,6 +87,17 @@ def read_curve(model: Path) -> list[dict[str, float]]:
     """The learning curve of a model made here: `step`, `loss` in nats a token, `learning_rate`."""
     path = model / CURVE
     return json.loads(path.read_text()) if path.is_file() else []
+
+
+def _sort_adapter_config(folder: Path) -> None:
+    """PEFT writes sets, whose order changes from process to process; a run's bytes must not."""
+    path = folder / "adapter_config.json"
+    if not path.is_file():
+        return
+    config = json.loads(path.read_text())
+    if isinstance(config.get("target_modules"), list):
+        config["target_modules"] = sorted(config["target_modules"])
+    path.write_text(json.dumps(config, indent=1, sort_keys=True))
 
 
 def _curve(history: Sequence[dict[str, float]]) -> list[dict[str, float]]:

@@ -43,6 +43,8 @@ def model_identity(model: str, revision: str | None) -> str:
     folder = user_path(model)
     if folder.is_dir():
         return f"folder:{_hash_folder(folder)}"
+    if model.startswith(("/", ".", "~")):
+        raise BadInput(f"There is no folder {model!r}; give a folder saved by transformers, a hub id, or 'embedded'.")
     return f"hub:{model}@{_hub_commit(model, revision)}"
 
 

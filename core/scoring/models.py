@@ -19,6 +19,7 @@ from core.settings import EMBEDDED_MODEL, ScoringSettings
 
 EMBEDDED_FOLDER = "smollm2-135m-instruct"
 EMBEDDED_POSITIONS = 8192
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt")
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,8 @@ def load_tokenizer(settings: ScoringSettings, models_folder: Path) -> Any:
             gguf = embedded_gguf()
             return AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
         source = model_source(settings.model, models_folder)
+        if Path(source).is_dir() and not any(Path(source, name).is_file() for name in TOKENIZER_FILES):
+            raise BadInput(f"Folder {source!r} has no tokenizer; save the model's tokenizer into it.")
         tokenizer = AutoTokenizer.from_pretrained(source, revision=settings.revision)
     if not tokenizer.is_fast:
         raise BadInput(

@@ -33,6 +33,8 @@ class Renderer:
     def __init__(self, tokenizer: Any, settings: ScoringSettings, longest: int | None = None) -> None:
         self.tokenizer = tokenizer
         self.max_length = min(settings.max_length, longest or settings.max_length)
+        is_models = self.max_length < settings.max_length
+        self._limit = "the model's positions" if is_models else "max_length"
         has_template = bool(getattr(tokenizer, "chat_template", None))
         self.template = ("chat" if has_template else "plain") if settings.template == "auto" else settings.template
         if self.template == "chat" and not has_template:
@@ -84,7 +86,7 @@ class Renderer:
         if not any(mask):
             return "the response has no tokens"
         if not any(kept):
-            return f"the prompt alone fills max_length ({self.max_length:,} tokens)"
+            return f"the prompt alone fills {self._limit} ({self.max_length:,} tokens)"
         return None
 
     def response_alone(self, rendered: Rendered) -> Rendered:

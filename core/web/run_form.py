@@ -17,20 +17,25 @@ def ask_settings() -> RunSettings:
     with columns[1]:
         length = settings_form(ScoringSettings, "score", ("max_length",))
     choices = [CALIBRATE, OWN_MODEL, NONE]
-    second = st.segmented_control("Second pass", choices, default=CALIBRATE, required=True, key="score.second")
+    second = st.radio("Second pass", choices, horizontal=True, key="score.second")
     calibration: CalibrationSettings | None = None
     calibrated_model: str | None = None
-    with st.expander("More settings"):
-        rest = tuple(name for name in ScoringSettings.model_fields if name not in scoring_first)
-        scoring = settings_form(ScoringSettings, "score", rest, columns=3)
-        if second == CALIBRATE:
-            st.caption("Calibration")
-            calibration = settings_form(CalibrationSettings, "calibrate", columns=3)
-    if second == OWN_MODEL:
+    plain = ("domain", "share", "method")
+    if second == CALIBRATE:
+        calibration = settings_form(CalibrationSettings, "calibrate", plain, columns=3)
+    elif second == OWN_MODEL:
         calibrated_model = st.text_input(
             "Fine-tuned model", help="A local folder or a hub id.", key="score.own"
         ).strip()
         if not calibrated_model:
             st.caption("Name the fine-tuned model before you start.")
+    with st.expander("More settings"):
+        rest = tuple(name for name in ScoringSettings.model_fields if name not in scoring_first)
+        scoring = settings_form(ScoringSettings, "score", rest, columns=3)
+        if calibration:
+            st.caption("Calibration")
+            others = tuple(name for name in CalibrationSettings.model_fields if name not in plain)
+            more = settings_form(CalibrationSettings, "calibrate", others, columns=3)
+            calibration = calibration.model_copy(update={name: getattr(more, name) for name in others})
     chosen = scoring.model_copy(update={"model": model.model, "max_length": length.max_length})
     return RunSettings(scoring=chosen, calibration=calibration, calibrated_model=calibrated_model)

@@ -186,7 +186,7 @@ def test_alpacas_input_has_its_own_heading_in_alpacas_template_only(tmp_path: Pa
     with Workbench(tmp_path / "workspace") as bench:
         bench.ingest(tmp_path / "sums.jsonl", "sums", IngestSettings())
         alpaca = RunSettings(scoring=ScoringSettings(model=str(tiny_model), template="alpaca"), calibration=None)
-        assert "### Input:\n2 and 2\n\n### Response:\n4" in bench.render("sums", 0, alpaca.scoring).text
+        assert "### Input:\n2 and 2\n\n### Response:4" in bench.render("sums", 0, alpaca.scoring).text
         assert "Input" not in bench.render("sums", 0, make_settings(tiny_model).scoring).text
         run = bench.score("sums", alpaca).run
         model = AutoModelForCausalLM.from_pretrained(tiny_model)
