@@ -65,10 +65,11 @@ def make_model(folder: Path) -> str:
 def measure(folder: Path, model: str, rows: int) -> tuple[float, float]:
     """The most megabytes that the worker had resident, and the factors' mean rank."""
     generator = random.Random(rows)
+    words = ["".join(generator.choices(string.ascii_letters, k=5)) for _ in range(1000)]
     path = folder / f"rows-{rows}.jsonl"
     with path.open("w") as stream:
         for i in range(rows):
-            answer = "".join(generator.choices(string.ascii_letters, k=119))
+            answer = " ".join(generator.choices(words, k=20))
             stream.write(json.dumps({"prompt": f"Write line {i}.", "completion": answer}) + "\n")
     settings = RunSettings(scoring=ScoringSettings(model=model), calibration=None)
     with Workbench(folder / "workspace") as bench:

@@ -275,7 +275,12 @@ def test_a_job_that_fails_says_why_in_one_line(scored: Scored, workspace: Path, 
 def test_a_model_that_cannot_be_read_is_refused_before_a_job_starts(workspace: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
+    without = run_core(workspace, "score", "chats", "--model", str(broken), code=2)
+    assert "has no config.json" in without.stderr
     (broken / "config.json").write_text('{"model_type": "no-such-architecture"}')
+    done = run_core(workspace, "score", "chats", "--model", str(broken), code=2)
+    assert "has no tokenizer; save the model's tokenizer into it" in done.stderr
+    (broken / "tokenizer.json").write_text("{")
     done = run_core(workspace, "score", "chats", "--model", str(broken), code=2)
     assert done.stderr.strip().splitlines()[-1].startswith("Error: Model ")
 
