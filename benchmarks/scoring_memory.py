@@ -66,7 +66,7 @@ def make_model(folder: Path) -> str:
 
 
 def measure(folder: Path, model: str, rows: int) -> dict[str, float]:
-    """Megabytes that the worker had resident: the median of the last quarter of the pass, and the most; the factors' mean rank."""
+    """Megabytes that the worker had resident, in the pass's last quarter and at most; the factors' mean rank."""
     generator = random.Random(rows)
     words = ["".join(generator.choices(string.ascii_letters, k=5)) for _ in range(1000)]
     path = folder / f"rows-{rows}.jsonl"
