@@ -20,6 +20,7 @@ class Launcher:
 
     def __init__(self) -> None:
         self._processes: dict[Path, subprocess.Popen[bytes]] = {}
+        self._ended: set[Path] = set()
         self._lock = threading.Lock()
 
     def start(self, folder: JobFolder) -> None:
@@ -27,10 +28,12 @@ class Launcher:
         with self._lock:
             _let_it_leave(folder)
             self._reap()
-            if folder.is_alive() or folder.progress().is_working or folder.progress().state == "done":
-                folder.clear_cancel()
-                return
+            progress = folder.progress()
+            is_starting = progress.is_working and folder.path not in self._ended  # one that died at once is not
             folder.clear_cancel()
+            if folder.is_alive() or is_starting or progress.state == "done":
+                return
+            self._ended.discard(folder.path)
             now, worked = time.time(), folder.progress().seconds
             folder.write(JobProgress("starting", started=now, updated=now, seconds=worked))
             with (folder.path / "log.txt").open("ab") as log:
@@ -53,6 +56,7 @@ class Launcher:
         for path, process in list(self._processes.items()):
             if process.poll() is not None:
                 del self._processes[path]
+                self._ended.add(path)
 
 
 def _let_it_leave(folder: JobFolder) -> None:

@@ -50,6 +50,21 @@ def test_a_worker_that_dies_without_a_word_is_interrupted(job: JobFolder) -> Non
     assert not job.is_alive()
 
 
+@pytest.mark.parametrize("is_reaped", [False, True])
+def test_a_worker_that_dies_at_once_is_replaced_at_once(is_reaped: bool, job: JobFolder) -> None:
+    launcher = Launcher()
+    launcher.start(job)
+    (process,) = launcher._processes.values()
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert job.progress().state == "starting"
+    if is_reaped:
+        launcher.reap()
+    launcher.start(job)
+    wait_until(lambda: job.progress().has_ended)
+    assert "has no factors yet" in str(job.progress().error)
+
+
 def test_progress_counts_resumed_work_but_not_in_the_rate(job: JobFolder) -> None:
     progress = Progress(job)
     progress.begin("Scoring", 100, "examples")
