@@ -36,33 +36,13 @@ def main(
     rows = 500 if quick else rows
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = make_model(folder / "model")
+        (folder / "model").mkdir()
+        sizes = {"hidden_size": 576, "intermediate_size": 1536, "num_attention_heads": 9}
+        model = str(make_tiny_model(folder / "model", **sizes))
         small, large = (measure(folder, model, count) for count in (rows // 10, rows))
     figures = {"rows": rows, **large, **{f"{name}_tenth": value for name, value in small.items()}}
     figures["ratio"] = large["resident_memory_mb"] / small["resident_memory_mb"]
     print(json.dumps(figures))
-
-
-def make_model(folder: Path) -> str:
-    """A random Llama of two blocks with d = 576, and a byte-level tokenizer."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    folder.mkdir()
-    make_tiny_model(folder)
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=300,
-        hidden_size=576,
-        intermediate_size=1536,
-        num_hidden_layers=2,
-        num_attention_heads=9,
-        max_position_embeddings=512,
-        bos_token_id=0,
-        eos_token_id=1,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    return str(folder)
 
 
 def measure(folder: Path, model: str, rows: int) -> dict[str, float]:

@@ -60,8 +60,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_model(tmp_path_factory.mktemp("tiny"))
 
 
-def make_tiny_model(folder: Path) -> Path:
-    """Save a random Llama (vocabulary 300, d = 32) into `folder`."""
+def make_tiny_model(folder: Path, **changes: int) -> Path:
+    """Save a random Llama (vocabulary 300, d = 32, unless `changes` say otherwise) into `folder`."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -81,16 +81,8 @@ def make_tiny_model(folder: Path) -> Path:
     )
     fast.save_pretrained(folder)
     torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=300,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=512,
-        bos_token_id=0,
-        eos_token_id=1,
-    )
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = LlamaConfig(vocab_size=300, max_position_embeddings=512, bos_token_id=0, eos_token_id=1, **sizes | changes)
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
 

@@ -42,11 +42,6 @@ class ResponseTokens:
     entropy: Tensor
     gini: Tensor
 
-    @property
-    def count(self) -> int:
-        """Scored response tokens, T."""
-        return int(self.nll.shape[0])
-
 
 class Forward:
     """A model with its reduction: scores batches of rendered examples."""
@@ -54,6 +49,7 @@ class Forward:
     def __init__(self, model: LoadedModel, limits: Limits) -> None:
         self.model = model
         self.reduction = VocabularyReduction(model.head, limits.logits_bytes)
+        self.not_compiled: str | None = None
 
     @torch.inference_mode()
     def score_batch(self, examples: Sequence[Rendered]) -> list[ResponseTokens]:
@@ -80,10 +76,10 @@ class Forward:
         return [ResponseTokens(*values) for values in zip(*parts, strict=True)]
 
     @torch.inference_mode()
-    def compile(self) -> str | None:
+    def compile(self) -> None:
         """Compile one decoder block, for all blocks alike, and the reduction.
 
-        Returns None, or why it could not be done: everything then runs as plain operations.
+        Where that cannot be done, `not_compiled` says why, and everything runs as plain operations.
         """
         torch._inductor.config.compile_threads = 1  # no helper processes that outlive a killed worker
         try:
@@ -92,16 +88,14 @@ class Forward:
             self._warm_up()
             self.reduction.compile()
         except Exception as error:  # a compiler may be missing, too old or too strict, each in its own words
-            return self._use_eager(error)
-        return None
+            self._use_eager(error)
 
-    def _use_eager(self, error: Exception) -> str:
+    def _use_eager(self, error: Exception) -> None:
         for block in self._blocks():
             block._compiled_call_impl = None
         self.reduction.use_eager()
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        logging.getLogger("gleaner").warning("not compiled: %s", reason)
-        return reason
+        self.not_compiled = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        logging.getLogger("gleaner").warning("not compiled: %s", self.not_compiled)
 
     def _decode(self, ids: Tensor) -> Tensor:
         is_float32 = self.model.dtype == torch.float32

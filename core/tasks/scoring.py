@@ -23,7 +23,7 @@ from core.records import Example, Rendered
 from core.scoring.arrays import join_shards
 from core.scoring.calibration import calibrate, draw_share
 from core.scoring.device import choose_device, choose_limits
-from core.scoring.forward import compiling_pays
+from core.scoring.forward import Forward, compiling_pays
 from core.scoring.models import LoadedModel, attach_adapter, is_adapter, load_model, load_tokenizer, longest_input
 from core.scoring.rendering import Renderer
 from core.scoring.scorer import Render, Scorer
@@ -105,6 +105,7 @@ class ScoringRun:
         self.progress.begin(phase, len(self.rows.example_ids), "examples")
         self.progress.skip(len(self.rows.example_ids) - sum(len(plan.rows) for plan in missing))
         scorer.score_shards(self.rows.read, render, missing, self.progress.advance)
+        self._note(scorer.forward)
 
     def _load(self, settings: ScoringSettings) -> LoadedModel:
         """The model, loaded once for all passes that use its weights as they are or under an adapter."""
@@ -131,9 +132,12 @@ class ScoringRun:
         for name in ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"):
             os.environ.setdefault(name, str(self.workspace.kernels))
         self.progress.begin("Compiling", 0, "")
-        reason = scorer.forward.compile()
-        if reason and reason not in self._notes:
-            self._notes.append(f"Not compiled, so slower: {reason}")
+        scorer.forward.compile()
+
+    def _note(self, forward: Forward) -> None:
+        note = f"Not compiled, so slower: {forward.not_compiled}"
+        if forward.not_compiled and note not in self._notes:
+            self._notes.append(note)
 
     def _join(self) -> int:
         """Join the base pass's features and drop their shards. Returns the response tokens scored."""
@@ -186,7 +190,8 @@ class ScoringRun:
         if of.model.exists():
             return
         rendered = [self._render(example) for example in self.rows.read(drawn)]
-        self._base = None  # the trainer loads its own; two models need not be in memory together
+        if settings.method == "full":
+            self._base = None  # an adapter is put on these weights, a full fine-tune replaces them
         self.progress.begin(f"{prefix}Calibrating on {len(drawn):,} examples", 0, "steps")
         done = 0
 

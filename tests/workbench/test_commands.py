@@ -12,13 +12,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from core.errors import BadInput
 from core.records import Rendered
-from core.scoring.identity import run_identity
-from core.settings import RunSettings, ScoringSettings
-from core.tasks.models import pin_models
 from core.workbench import Workbench
-from core.workspace import RunFolder
 from tests import oracles
 from tests.conftest import ROOT, Scored, core_json, run_core, write_chats
 
@@ -149,18 +144,6 @@ def test_a_relative_model_path_is_of_the_folder_that_the_command_runs_in(scored:
             timeout=120,
         )
         assert done.returncode == 0, done.stderr
-
-
-def test_a_model_that_changed_since_its_run_was_made_is_refused(scored: Scored, tmp_path: Path) -> None:
-    model = Path(shutil.copytree(scored.model, tmp_path / "model"))
-    settings = RunSettings(scoring=ScoringSettings(model=str(model)), calibration=None)
-    files = RunFolder(tmp_path / "run")
-    files.path.mkdir()
-    files.settings.write_text(json.dumps({"model_identity": run_identity(settings)}))
-    assert pin_models(settings, files) == settings
-    (model / "model.bin").write_bytes(b"other weights")
-    with pytest.raises(BadInput, match="score again, which makes a new run"):
-        pin_models(settings, files)
 
 
 def test_pins_are_in_and_bans_are_out(scored: Scored, workspace: Path, tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core.errors import BadInput, JobFailed
+from core.scoring.identity import run_identity
 from core.scoring.shards import list_shards, read_scores
 from core.settings import CalibrationSettings, IngestSettings, RunSettings, ScoringSettings
+from core.tasks.models import pin_models
 from core.workbench import Workbench
 from core.workbench.scoring import _without_device_number
 from core.workspace import RunFolder
@@ -218,3 +220,15 @@ def test_features_are_kept_once(scored: Scored) -> None:
     folder = RunFolder(scored.workspace / "runs" / scored.report["run"])
     assert folder.arrays.is_dir()
     assert not folder.features.exists()
+
+
+def test_a_model_that_changed_since_its_run_was_made_is_refused(scored: Scored, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(scored.model, tmp_path / "model"))
+    settings = RunSettings(scoring=ScoringSettings(model=str(model)), calibration=None)
+    files = RunFolder(tmp_path / "run")
+    files.path.mkdir()
+    files.settings.write_text(json.dumps({"model_identity": run_identity(settings)}))
+    assert pin_models(settings, files) == settings
+    (model / "model.bin").write_bytes(b"other weights")
+    with pytest.raises(BadInput, match="score again, which makes a new run"):
+        pin_models(settings, files)
