@@ -20,6 +20,7 @@ from core.selection.registry import CRITERIA, find_criterion
 from core.settings import (
     CalibrationSettings,
     IngestSettings,
+    Quota,
     RunSettings,
     ScoringSettings,
     parse_assignments,
@@ -111,6 +112,17 @@ def select(
     seed: Annotated[int, typer.Option(help="Seed of random choices and of the random envelope.")] = 0,
     pin: Annotated[Path | None, typer.Option(help="File of example ids that must be in, one a line.")] = None,
     ban: Annotated[Path | None, typer.Option(help="File of example ids that must stay out, one a line.")] = None,
+    quota: Annotated[
+        list[str] | None,
+        typer.Option(help="topic=food<=200, topic=food>=5% (of the budget), or topic: in proportion. Repeatable."),
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option(help="For ioptimal: file of example ids of the task to serve, one a line.")
+    ] = None,
+    target_run: Annotated[
+        str | None, typer.Option(help="For ioptimal: the scoring run of another dataset, the task to serve.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where gains are computed: auto takes a GPU if there is one.")] = "auto",
     set: Assignments = None,
     workspace: Workspace = None,
     as_json: Json = False,
@@ -128,8 +140,14 @@ def select(
             settings=settings,
             pinned=_read_ids(pin),
             banned=_read_ids(ban),
+            quotas=[Quota.parse(text) for text in quota or []],
+            target=_read_ids(target),
+            target_run=target_run,
+            device=device,
         )
         print(f"Selected from scoring run {bench.selections.get(report.selection).run}", file=sys.stderr)
+        if report.note:
+            print(report.note, file=sys.stderr)
         return report
 
     _run(workspace, as_json, choose)
@@ -148,9 +166,23 @@ def factors(run: str, output: Output, workspace: Workspace = None, as_json: Json
 
 
 @app.command()
-def ledger(selection: str, output: Output, workspace: Workspace = None, as_json: Json = False) -> None:
-    """Write what each pick of a selection gained: .parquet, .jsonl or .csv."""
-    _run(workspace, as_json, lambda bench: {"file": str(bench.ledger(selection, output))})
+def ledger(
+    selection: str,
+    output: Output,
+    left_out: Annotated[
+        bool, typer.Option("--left-out", help="Instead, what each example left out would gain, and what covers it.")
+    ] = False,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Write what each pick of a selection gained, and the earlier picks that cover most of it."""
+
+    def write(bench: Workbench) -> Any:
+        follow = _print_count("examples")
+        written = (bench.left_out if left_out else bench.ledger)(selection, output, follow)
+        return {"file": str(written)}
+
+    _run(workspace, as_json, write)
 
 
 @app.command()
@@ -227,6 +259,16 @@ def _print_progress() -> Callable[[JobProgress], None]:
         if line != last:
             print(line, file=sys.stderr, flush=True)
         last = line
+
+    return follow
+
+
+def _print_count(unit: str) -> Callable[[int, int], None]:
+    """Say on stderr how many are done, each time that some hundred more are."""
+
+    def follow(done: int, total: int) -> None:
+        if done % 500 == 0 and done < total:
+            print(f"{done:,} of {total:,} {unit}", file=sys.stderr, flush=True)
 
     return follow
 

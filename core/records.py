@@ -66,7 +66,8 @@ class ScoreReport:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """One line of the ledger. Gains are in nats; `None` where the criterion has no gain."""
+    """One line of the ledger. Gains are information in nats; `objective_gain` is the gain in the criterion's
+    own objective, `None` where it has none."""
 
     rank: int
     row: int
@@ -75,18 +76,49 @@ class Pick:
     cumulative: float | None
     response_tokens: int
     reason: str
+    objective_gain: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """A pick, by row, and the share of an example's information that it and those named before it cover."""
+
+    row: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A scored example outside a selection: what it would add to it, and what alone, in nats of information."""
+
+    row: int
+    gain: float
+    gain_alone: float
+
+    @property
+    def covered(self) -> float:
+        """The share of its information that the selection already holds."""
+        return max(0.0, 1 - self.gain / self.gain_alone) if self.gain_alone > 0 else 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class SelectionReport:
-    """`log_det` is `log det V_S − log det λI` in nats; `random_log_det` the lowest and
-    highest of the random subsets of as many tokens."""
+    """`log_det` is `log det V_S − log det λI` in nats; `random_log_det` the lowest and highest of the random
+    subsets of as many tokens; `upper_bound` what any selection within the budget reaches at most, in nats.
+    `variance` are I-optimality's own figures; `at_least` is the share of the best possible, of its own
+    objective, that the selection is sure to reach. `evaluations` are the gains that the search computed
+    and those that naive search computes; `note` says what to know."""
 
     selection: str
     examples: int
     tokens: int
     log_det: float
     random_log_det: tuple[float, float]
+    upper_bound: float | None = None
+    at_least: float | None = None
+    variance: dict[str, float] | None = None
+    evaluations: dict[str, int] | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,3 +263,16 @@ class SelectionRow:
     log_det: float
     envelope: dict[str, list[float]]
     created_at: datetime | None = None
+    upper_bound: float | None = None
+    variance: dict[str, float] | None = None
+    evaluations: dict[str, int] | None = None
+
+    @property
+    def at_least(self) -> float | None:
+        """The share of the best possible within the budget that it is sure to reach: of the fall of variance
+        where that is what its criterion maximises, else of information."""
+        if self.variance is not None:
+            return min(1.0, self.variance["explained"] / self.variance["upper_bound"])
+        if self.upper_bound is None:
+            return None
+        return min(1.0, self.log_det / self.upper_bound) if self.upper_bound > 0 else 1.0

@@ -7,7 +7,8 @@ these declarations.
 import re
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from core.errors import BadInput
 
@@ -82,6 +83,9 @@ class ScoringSettings(Settings):
     uncertainty_weight: bool = Field(
         False, description="Scale each feature by √(1 − Σp²), so decided tokens count less."
     )
+    prompt_features: bool = Field(
+        False, description="Let the prompt's tokens count in the factors too, not only the response's."
+    )
     projection: int | None = Field(
         None, ge=1, le=65_536, description="Project features to this many random dimensions first; none if not given."
     )
@@ -98,6 +102,15 @@ class ScoringSettings(Settings):
     compile: Literal["auto", "always", "never"] = Field(
         "auto", description="Compile the hot loops with torch.compile; auto does where the job is long enough to pay."
     )
+
+    @field_validator("prompt_features")
+    @classmethod
+    def _goes_without_the_weight(cls, prompt_features: bool, others: ValidationInfo) -> bool:
+        # `others` holds the options declared above alone
+        if prompt_features and others.data.get("uncertainty_weight"):
+            reason = "it cannot go with uncertainty_weight, whose p is not computed for the prompt's tokens"
+            raise PydanticCustomError("not_together", reason)
+        return prompt_features
 
 
 class CalibrationSettings(Settings):
@@ -148,12 +161,40 @@ class RunSettings(Settings):
     calibrated_model: str | None = Field(None, description="An already fine-tuned model, instead of calibrating.")
 
 
-class FisherSettings(Settings):
-    """FisherSFT's log-det greedy."""
+class DesignSettings(Settings):
+    """Greedy search for an optimal design."""
 
-    search: Literal["lazy", "naive"] = Field("lazy", description="lazy picks what naive picks, sooner.")
+    search: Literal["lazy", "naive", "stochastic"] = Field(
+        "lazy",
+        description="lazy picks what naive picks, sooner; stochastic looks at a random sample at each pick, for pools "
+        "of millions.",
+    )
+    epsilon: float = Field(
+        0.1, gt=0, lt=1, description="Of stochastic search: what it may lose, ε in 1 − 1/e − ε; less looks at more."
+    )
     ridge: float = Field(
         1.0, ge=1e-6, le=1e6, description="λ of V = λI + Σ FᵀF; features have root-mean-square norm 1 over the pool."
+    )
+
+
+class FisherSettings(DesignSettings):
+    """FisherSFT's log-det greedy."""
+
+    features: Literal["tokens", "mean"] = Field(
+        "tokens",
+        description="What an example adds to V: all its tokens' features, as its factor, or their mean alone (the "
+        "paper's sentence variant).",
+    )
+
+
+class IOptimalSettings(DesignSettings):
+    """I-optimal design: the same search for another objective."""
+
+    ridge: float = Field(
+        300.0,
+        ge=1e-6,
+        le=1e6,
+        description="λ, the prior's precision: how sure one is before any example. Larger spreads the picks less.",
     )
 
 
@@ -205,6 +246,43 @@ class Budget(Settings):
         return f"{self.amount:.15g}{suffix}" if self.kind == "percent" else f"{int(self.amount)}{suffix}"
 
 
+class Quota(Settings):
+    """What a group has to get, in the budget's unit: at most or at least so much, or its share of the pool.
+
+    The group is the examples whose `column` has this `value`; without a value, every group in proportion.
+    """
+
+    column: str = Field(min_length=1)
+    value: str | None = None
+    relation: Literal["<=", ">="] = "<="
+    amount: float = Field(0, ge=0)
+    is_percent: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "Quota":
+        """Read `topic=food<=200`, `topic=food>=5%` or, in proportion, `topic`. Raises BadInput otherwise."""
+        if not re.search("[=<>]", text) and text.strip():
+            return cls(column=text.strip())
+        match = re.fullmatch(r"([^=<>]+)=(.*)(<=|>=)\s*(\d{1,15}(?:\.\d{1,15})?)\s*(%?)\s*", text, re.DOTALL)
+        if not match:
+            raise BadInput(f"Quota {text!r} is not one of topic=food<=200, topic=food>=5% or, in proportion, topic.")
+        column, value, relation, amount, percent = match.groups()
+        if percent and float(amount) > 100:
+            raise BadInput(f"Quota {text!r} is more than there is; 100% is the whole budget.")
+        return cls.checked(
+            column=column.strip(), value=value.strip(), relation=relation, amount=amount, is_percent=bool(percent)
+        )
+
+    def of(self, budget: int) -> float:
+        """The amount in the budget's unit, a percentage being of the budget."""
+        return self.amount / 100 * budget if self.is_percent else self.amount
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return self.column
+        return f"{self.column}={self.value}{self.relation}{self.amount:.15g}{'%' if self.is_percent else ''}"
+
+
 def parse_assignments(assignments: list[str]) -> dict[str, str]:
     """Read the command line's `NAME=VALUE` pairs. Raises BadInput on one without `=`."""
     pairs = {}
@@ -223,6 +301,7 @@ def describe_options() -> str:
         ("score", ScoringSettings),
         ("score, calibration", CalibrationSettings),
         ("select, fisher", FisherSettings),
+        ("select, ioptimal", IOptimalSettings),
         ("select, instructdiff", InstructDiffSettings),
     ):
         for name, declared in kind.model_fields.items():

@@ -18,7 +18,7 @@ def token_scores(logits: torch.Tensor, target: int) -> tuple[float, float, float
 def score_one(model, input_ids: list[int], response_mask: list[int]) -> dict:
     """One example through the whole model, unpadded: means and features over its response tokens.
 
-    The features are what the LM head was really called with.
+    The features are what the LM head was really called with; `all_features` are those at every position but the last.
     """
     seen = []
     hook = model.get_output_embeddings().register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -31,7 +31,7 @@ def score_one(model, input_ids: list[int], response_mask: list[int]) -> dict:
     scores = [token_scores(logits[t - 1], input_ids[t]) for t in positions]
     nll, entropy, gini = (math.fsum(values) / len(values) for values in zip(*scores, strict=True))
     features = torch.stack([seen[0][0, t - 1] for t in positions])
-    return {"nll": nll, "entropy": entropy, "gini": gini, "features": features}
+    return {"nll": nll, "entropy": entropy, "gini": gini, "features": features, "all_features": seen[0][0, :-1]}
 
 
 def log_det_information(factors: Sequence[np.ndarray], chosen: Sequence[int], ridge: float) -> float:
@@ -55,11 +55,48 @@ def naive_greedy(factors: Sequence[np.ndarray], count: int, ridge: float) -> lis
     return chosen
 
 
-def best_subset(factors: Sequence[np.ndarray], count: int, ridge: float) -> float:
-    """The largest f(S) over all subsets of `count`."""
+def best_subset(factors: Sequence[np.ndarray], count: int, ridge: float, costs: Sequence[int] | None = None) -> float:
+    """The largest f(S) over all subsets of `count`, or over all whose costs are at most `count`."""
+    sizes = [count] if costs is None else range(len(factors) + 1)
     return max(
-        log_det_information(factors, subset, ridge) for subset in itertools.combinations(range(len(factors)), count)
+        log_det_information(factors, subset, ridge)
+        for size in sizes
+        for subset in itertools.combinations(range(len(factors)), size)
+        if costs is None or sum(costs[i] for i in subset) <= count
     )
+
+
+def mean_variance(factors: Sequence[np.ndarray], chosen: Sequence[int], ridge: float, M: np.ndarray) -> float:
+    """tr(M V⁻¹) with V = λI + Σ FᵀF, by solving with the whole matrix."""
+    V = ridge * np.eye(M.shape[0])
+    for i in chosen:
+        V = V + factors[i].astype(np.float64).T @ factors[i].astype(np.float64)
+    return float(np.trace(np.linalg.solve(V, M)))
+
+
+def kernel_greedy(vectors: np.ndarray, count: int, ridge: float) -> list[int]:
+    """Greedy on the determinant of the N × N kernel I + XXᵀ/λ, sub-matrix by sub-matrix; ties to the lowest row."""
+    X = vectors.astype(np.float64)
+    K = np.eye(len(X)) + X @ X.T / ridge
+    chosen: list[int] = []
+    for _ in range(count):
+        rest = [i for i in range(len(X)) if i not in chosen]
+        values = [np.linalg.slogdet(K[np.ix_([*chosen, i], [*chosen, i])])[1] for i in rest]
+        best = max(values)
+        chosen.append(next(i for i, value in zip(rest, values, strict=True) if value >= best - 1e-10 * abs(best)))
+    return chosen
+
+
+def best_cover(factors: Sequence[np.ndarray], row: int, others: Sequence[int], ridge: float) -> tuple[int, float]:
+    """Which single other example covers most of a row's information, and its share, by whole determinants."""
+    alone = log_det_information(factors, [row], ridge)
+    shares = {
+        other: 1
+        - (log_det_information(factors, [other, row], ridge) - log_det_information(factors, [other], ridge)) / alone
+        for other in others
+    }
+    best = max(shares, key=lambda other: shares[other])
+    return best, shares[best]
 
 
 def instructdiff_paper_rule(

@@ -1,7 +1,7 @@
 """What does the selection read? The base pass's shards, joined in row order and memory-mapped.
 
-Features are divided by their root-mean-square norm over the pool's response tokens, so that
-a ridge of 1 means the same for every model.
+Features are divided by their root-mean-square norm over the pool's tokens that the factors are
+made of, so that a ridge of 1 means the same for every model.
 """
 
 import math
@@ -47,12 +47,12 @@ def _join(scores: Sequence[Path], features: Sequence[Path], folder: Path) -> Non
     counts, kept, trace, tokens = [], [], 0.0, 0
     shape = (0, 0)
     for scores_path, features_path in zip(scores, features, strict=True):
-        shard, of = read_columns(scores_path, ("nll", "response_tokens")), read_features(features_path)
+        shard, of = read_columns(scores_path, ("nll",)), read_features(features_path)
         scored = ~np.isnan(shard["nll"])
         counts.append(np.diff(of.offsets))
         kept.append(of.kept)
         trace += float(of.trace[scored].sum())
-        tokens += int(shard["response_tokens"][scored].sum())
+        tokens += int(of.tokens[scored].sum())
         shape = (of.means.shape[1], of.factors.shape[1])
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64)
     rms_norm = math.sqrt(trace / tokens) if trace > 0 else 1.0

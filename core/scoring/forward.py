@@ -34,20 +34,28 @@ WARM_UP_SHAPES = ((4, 64), (1, 64))
 class ResponseTokens:
     """One example's response tokens: features [T, d] in the model's dtype; nll, entropy, gini [T] float32.
 
-    The features are on the model's device, the scores on the CPU.
+    The features are on the model's device, the scores on the CPU. `all_features` [L − 1, d], where they were
+    asked for, are those at every position of the example's L tokens that predicts one, the prompt's too.
     """
 
     features: Tensor
     nll: Tensor
     entropy: Tensor
     gini: Tensor
+    all_features: Tensor | None = None
+
+    @property
+    def design_features(self) -> Tensor:
+        """The features that the factor is made of."""
+        return self.features if self.all_features is None else self.all_features
 
 
 class Forward:
-    """A model with its reduction: scores batches of rendered examples."""
+    """A model with its reduction: scores batches of rendered examples; with `prompt_features`, keeps all features."""
 
-    def __init__(self, model: LoadedModel, limits: Limits) -> None:
+    def __init__(self, model: LoadedModel, limits: Limits, *, prompt_features: bool = False) -> None:
         self.model = model
+        self.prompt_features = prompt_features
         self.reduction = VocabularyReduction(model.head, limits.logits_bytes)
         self.not_compiled: str | None = None
 
@@ -69,11 +77,12 @@ class Forward:
         ids, scored = ids.to(device), scored.to(device)
         hidden = self._decode(ids)  # [B, T, d]
         features = hidden[:, :-1][scored[:, 1:]]  # [n, d]: position t − 1 predicts token t
+        every = _without_padding(hidden, examples) if self.prompt_features else [None] * len(examples)
         del hidden
         nll, entropy, gini = self.reduction(features, ids[scored])
         counts = [sum(example.response_mask) for example in examples]
         parts = [values.split(counts) for values in (features, nll.cpu(), entropy.cpu(), gini.cpu())]
-        return [ResponseTokens(*values) for values in zip(*parts, strict=True)]
+        return [ResponseTokens(*values) for values in zip(*parts, every, strict=True)]
 
     @torch.inference_mode()
     def compile(self) -> None:
@@ -111,6 +120,11 @@ class Forward:
         """The decoder's repeated blocks, as transformers names what must stay on one device."""
         names = set(getattr(self.model.model, "_no_split_modules", None) or ())
         return [module for module in self.model.decoder.modules() if type(module).__name__ in names]
+
+
+def _without_padding(hidden: Tensor, examples: Sequence[Rendered]) -> list[Tensor | None]:
+    """The states that predict a token, as views: a copy would cost as much again."""
+    return [states[: len(example.input_ids) - 1] for states, example in zip(hidden, examples, strict=True)]
 
 
 def compiling_pays(settings: ScoringSettings, device: torch.device, tokens: int) -> bool:

@@ -38,7 +38,7 @@ class Scorer:
     def __init__(self, model: LoadedModel, settings: ScoringSettings, *, with_features: bool) -> None:
         self.settings = settings
         self.limits = choose_limits(settings, model.device)
-        self.forward = Forward(model, self.limits)
+        self.forward = Forward(model, self.limits, prompt_features=with_features and settings.prompt_features)
         self._with_features = with_features
         self._projection = None
         if settings.projection:
@@ -96,7 +96,7 @@ class Scorer:
         finished = [ExampleScores.of_tokens(tokens.nll, tokens.entropy, tokens.gini) for tokens in batch]
         if not self._with_features:
             return [(scores, None) for scores in finished]
-        finite = torch.stack([torch.isfinite(tokens.features).all() for tokens in batch]).tolist()
+        finite = torch.stack([torch.isfinite(tokens.design_features).all() for tokens in batch]).tolist()
         usable = [k for k, scores in enumerate(finished) if finite[k] and scores.reason is None]
         features = dict(zip(usable, self._features([batch[k] for k in usable]), strict=True))
         return [
@@ -114,13 +114,13 @@ class Scorer:
         traces = torch.stack([(X.double() ** 2).sum() for X in weighted]).tolist()
         rows = torch.cat(factors).cpu().split([len(factor) for factor in factors])
         return [
-            ExampleFeatures(mean, factor.numpy(), share, trace)
-            for mean, factor, share, trace in zip(means, rows, kept, traces, strict=True)
+            ExampleFeatures(mean, factor.numpy(), share, trace, len(X))
+            for mean, factor, share, trace, X in zip(means, rows, kept, traces, weighted, strict=True)
         ]
 
     def _weigh(self, tokens: ResponseTokens) -> torch.Tensor:
         """The features that the design sees, [T, d] or [T, p] float32."""
-        X = tokens.features.float()
+        X = tokens.design_features.float()
         if self.settings.uncertainty_weight:
             X = X * tokens.gini.to(X.device).sqrt()[:, None]
         return X if self._projection is None else X @ self._projection

@@ -64,12 +64,16 @@ class ExampleScores:
 
 @dataclass(frozen=True, slots=True)
 class ExampleFeatures:
-    """One example's mean feature [d], factor [r, p], and the share it keeps of the trace Σ_t ‖x_t‖²."""
+    """One example's mean feature [d], factor [r, p], and the share it keeps of the trace Σ_t ‖x_t‖².
+
+    `tokens` counts the t: the response's tokens, or with `prompt_features` all that are predicted.
+    """
 
     mean: np.ndarray
     factor: np.ndarray
     kept: float
     trace: float
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +100,15 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class FeatureShard:
-    """The features of n rows: `means` [n, d]; `factors` [Σ r_i, p] with `offsets` [n + 1]; `kept` and
-    `trace` [n]. An unscorable row has NaN and no rows in `factors`."""
+    """The features of n rows: `means` [n, d]; `factors` [Σ r_i, p] with `offsets` [n + 1]; `kept`,
+    `trace` and `tokens` [n]. An unscorable row has NaN, no tokens and no rows in `factors`."""
 
     means: np.ndarray
     factors: np.ndarray
     offsets: np.ndarray
     kept: np.ndarray
     trace: np.ndarray
+    tokens: np.ndarray
 
 
 def plan_shards(folder: Path, features: Path, run: str, example_ids: Sequence[str], shard_rows: int) -> list[ShardPlan]:
@@ -142,7 +147,7 @@ def read_scores(path: Path) -> Shard:
     names = [name for name in Shard.__dataclass_fields__ if name != "reasons"]
     with safe_open(path, framework="numpy") as stored:
         if not set(names) <= set(stored.keys()):
-            raise ValueError(f"{path.name} was written by another version; score again, which makes a new run")
+            raise _of_another_version(path)
         reasons = json.loads((stored.metadata() or {})["reasons"])
         return Shard(reasons=reasons, **{name: stored.get_tensor(name) for name in names})
 
@@ -163,7 +168,7 @@ def read_reasons(path: Path) -> list[str | None]:
 def write_features(path: Path, features: Sequence[ExampleFeatures | None], width: tuple[int, int]) -> None:
     """Write the features of a block of rows, `width` being (d, p); None is an unscorable row."""
     d, p = width
-    nothing = ExampleFeatures(np.full(d, np.nan, np.float32), np.empty((0, p), np.float32), float("nan"), 0.0)
+    nothing = ExampleFeatures(np.full(d, np.nan, np.float32), np.empty((0, p), np.float32), float("nan"), 0.0, 0)
     rows = [of or nothing for of in features]
     arrays = {
         "means": np.stack([of.mean for of in rows]),
@@ -171,13 +176,21 @@ def write_features(path: Path, features: Sequence[ExampleFeatures | None], width
         "offsets": _offsets([len(of.factor) for of in rows]),
         "kept": np.array([of.kept for of in rows]),
         "trace": np.array([of.trace for of in rows]),
+        "tokens": np.array([of.tokens for of in rows], dtype=np.int64),
     }
     _write(path, arrays, None)
 
 
 def read_features(path: Path) -> FeatureShard:
-    """Read a shard's features."""
-    return FeatureShard(**load_file(path))
+    """Read a shard's features. Raises ValueError for a file that is none of this version's."""
+    stored = load_file(path)
+    if set(stored) != set(FeatureShard.__dataclass_fields__):
+        raise _of_another_version(path)
+    return FeatureShard(**stored)
+
+
+def _of_another_version(path: Path) -> ValueError:
+    return ValueError(f"{path.name} was written by another version; score again, which makes a new run")
 
 
 def _offsets(lengths: Sequence[int]) -> np.ndarray:

@@ -1,77 +1,136 @@
-"""How many examples does a budget buy, and is there that much to buy from?"""
+"""How much does a budget buy, what is there to buy from, and which groups have to get how much of it?"""
 
+import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from core.errors import BadInput
-from core.selection.greedy import Limit
-from core.settings import Budget
+from core.selection.pool import Pool
+from core.selection.room import NO_LIMIT, Groups, Room
+from core.settings import Budget, Quota
+
+MOST_NAMES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """A budget made concrete for a pool: a number of examples, or of response tokens."""
+    """A budget made concrete for a pool: so many examples, or so many response tokens."""
 
-    examples: int | None = None
-    tokens: int | None = None
+    unit: Literal["examples", "tokens"]
+    amount: int
 
-    def without(self, pinned_tokens: np.ndarray) -> "Allowance":
-        """What is left once the pins [n], given by their tokens, are in. Raises BadInput if they do not fit."""
-        count, tokens = len(pinned_tokens), int(pinned_tokens.sum())
-        if self.examples is not None and count > self.examples:
-            raise BadInput(f"{count:,} examples are pinned, more than the budget of {self.examples:,}.")
-        if self.tokens is not None and tokens > self.tokens:
-            raise BadInput(f"The pinned examples have {tokens:,} tokens, more than the budget of {self.tokens:,}.")
-        return Allowance(
-            None if self.examples is None else self.examples - count,
-            None if self.tokens is None else self.tokens - tokens,
-        )
-
-    def limit(self, *, per_token: bool = False) -> Limit:
-        """The same as a stopping rule for the greedy search."""
-        return Limit(self.examples, self.tokens, per_token and self.tokens is not None)
+    def costs(self, response_tokens: np.ndarray) -> np.ndarray:
+        """What each example costs in this unit, int64."""
+        return response_tokens.astype(np.int64) if self.unit == "tokens" else np.ones(len(response_tokens), np.int64)
 
 
-def allow(budget: Budget, rows: np.ndarray, response_tokens: np.ndarray) -> Allowance:
-    """What `budget` means for the selectable `rows`; a percentage is of these, rounded, at least one.
+def allow(budget: Budget, pool: Pool) -> Allowance:
+    """What `budget` means for the selectable rows; a percentage is of these, rounded, at least one.
 
     Raises BadInput for more than there is.
     """
-    available_tokens = int(response_tokens[rows].sum())
+    rows = pool.rows
     if not len(rows):
         raise BadInput("No example can be selected: none was scored, or all are banned.")
     if budget.kind == "percent":
-        return Allowance(examples=max(1, round(budget.amount / 100 * len(rows))))
-    amount = int(budget.amount)
+        return Allowance("examples", max(1, round(budget.amount / 100 * len(rows))))
+    amount, available = int(budget.amount), int(pool.response_tokens[rows].sum())
     if budget.kind == "examples":
         if amount > len(rows):
             raise BadInput(f"Budget {budget} is more than there is: {len(rows):,} examples can be selected.")
-        return Allowance(examples=amount)
-    if amount > available_tokens:
-        raise BadInput(
-            f"Budget {budget} is more than there is: the selectable examples have {available_tokens:,} tokens."
-        )
-    shortest = int(response_tokens[rows].min())
+        return Allowance("examples", amount)
+    if amount > available:
+        raise BadInput(f"Budget {budget} is more than there is: the selectable examples have {available:,} tokens.")
+    shortest = int(pool.response_tokens[rows].min())
     if amount < shortest:
         raise BadInput(f"Budget {budget} buys nothing: the shortest response has {shortest:,} tokens.")
-    return Allowance(tokens=amount)
+    return Allowance("tokens", amount)
 
 
-def cut_order(order: np.ndarray, response_tokens: np.ndarray, allowance: Allowance, what: str) -> np.ndarray:
-    """The longest prefix of an order that the allowance pays for, so a smaller budget is a prefix too.
+def make_room(pool: Pool, allowance: Allowance) -> Room:
+    """What is left for the pool's candidates once the pins are paid.
+
+    Raises BadInput where the pins do not fit, or where quotas cannot be kept.
+    """
+    costs, pinned = allowance.costs(pool.response_tokens), np.array(pool.pinned, dtype=np.int64)
+    spent, unit = int(costs[pinned].sum()), allowance.unit
+    if spent > allowance.amount:
+        raise BadInput(f"The {len(pinned):,} pinned examples are {spent:,} {unit}; the budget is {allowance.amount:,}.")
+    candidates, groups = pool.candidates, None
+    if pool.quotas:
+        codes = pool.groups.codes
+        least, most = _limits(pool, allowance, costs)
+        taken = np.bincount(codes[pinned], costs[pinned], len(least)).astype(np.int64)
+        for code in np.flatnonzero(taken > most).tolist():
+            raise BadInput(f"Pinned examples alone exceed the quota of {pool.groups.describe(code)}: {most[code]:,}.")
+        groups = Groups(codes[candidates], np.maximum(0, least - taken), np.where(most < NO_LIMIT, most - taken, most))
+    return Room(costs[candidates], allowance.amount - spent, groups)
+
+
+def cut_order(order: np.ndarray, pool: Pool, room: Room, what: str) -> np.ndarray:
+    """The longest prefix of an order of candidates that the room pays for; a full quota's examples are passed over.
 
     Raises BadInput when the order is shorter than the budget.
     """
-    if allowance.examples is not None:
-        if allowance.examples > len(order):
-            raise BadInput(
-                f"Criterion {what} leaves {len(order):,} examples to choose from, fewer than {allowance.examples:,}."
-            )
-        return order[: allowance.examples]
-    assert allowance.tokens is not None
-    cumulative = np.cumsum(response_tokens[order])
-    total = int(cumulative[-1]) if len(order) else 0
-    if total < allowance.tokens:
-        raise BadInput(f"Criterion {what} leaves {total:,} tokens to choose from, fewer than {allowance.tokens:,}.")
-    return order[: int(np.searchsorted(cumulative, allowance.tokens, side="right"))]
+    positions, room = np.searchsorted(pool.candidates, order), room.copy()
+    unit = "tokens" if bool((room.costs > 1).any()) else "examples"
+    available = int(room.costs[positions].sum())
+    if available < room.total:
+        raise BadInput(f"Criterion {what} leaves {available:,} {unit} to choose from, fewer than {room.total:,}.")
+    if not room.has_quotas:
+        return order[: int(np.searchsorted(np.cumsum(room.costs[positions]), room.total, side="right"))]
+    kept = []
+    for row, position in zip(order, positions, strict=True):
+        if room.costs[position] > room.total:
+            break
+        if room.fits(position):
+            room.take(position)
+            kept.append(row)
+    return np.array(kept, dtype=np.int64)
+
+
+def _limits(pool: Pool, allowance: Allowance, costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Least and most [g] of each group, in the budget's unit."""
+    groups, rows = pool.groups, pool.rows
+    there = np.bincount(groups.codes[rows], costs[rows], len(groups.names)).astype(np.int64)
+    least, most = np.zeros(len(there), dtype=np.int64), np.full(len(there), NO_LIMIT)
+    for quota in pool.quotas:
+        if quota.value is None:
+            least, most = _in_proportion(there, allowance)
+            continue
+        code, amount = _code(quota, groups.names), quota.of(allowance.amount)
+        if quota.relation == "<=":
+            most[code] = min(most[code], math.floor(amount))
+        else:
+            least[code] = max(least[code], math.ceil(amount))
+    for code in np.flatnonzero((least > there) | (least > most)).tolist():
+        held = min(there[code], most[code])
+        raise BadInput(
+            f"Quota {groups.describe(code)} >= {least[code]:,} cannot be kept: at most {held:,} can be selected."
+        )
+    if least.sum() > allowance.amount:
+        raise BadInput(f"The quotas ask for {least.sum():,} at least, more than the budget of {allowance.amount:,}.")
+    enough = int(np.minimum(there, most).sum())
+    if allowance.unit == "examples" and enough < allowance.amount:
+        raise BadInput(f"The quotas allow {enough:,} examples, fewer than the budget of {allowance.amount:,}.")
+    return least, most
+
+
+def _in_proportion(there: np.ndarray, allowance: Allowance) -> tuple[np.ndarray, np.ndarray]:
+    """Each group's share of the pool, in examples by largest remainders; in tokens no more than its share."""
+    exact = there / there.sum() * allowance.amount
+    if allowance.unit == "tokens":
+        return np.zeros(len(there), dtype=np.int64), np.ceil(exact).astype(np.int64)
+    whole = np.floor(exact).astype(np.int64)
+    largest = np.argsort(-(exact - whole), kind="stable")[: allowance.amount - int(whole.sum())]
+    whole[largest] += 1
+    return whole, whole.copy()
+
+
+def _code(quota: Quota, names: tuple[str, ...]) -> int:
+    if quota.value not in names:
+        shown = ", ".join(repr(name) for name in names[:MOST_NAMES]) + (", …" if len(names) > MOST_NAMES else "")
+        raise BadInput(f"No example has {quota.column} = {quota.value!r}; there are {shown}.")
+    return names.index(quota.value)

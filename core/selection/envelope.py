@@ -4,11 +4,12 @@ No selection is called good by its own number: beside it stands what uniform ran
 of equal response tokens reach (papers.md, measured facts 5 and 6).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from core.selection.logdet import LogDet
+from core.selection.design import Design
 from core.selection.pool import Pool
 
 GRID = 24
@@ -20,7 +21,7 @@ ENVELOPE_STREAM = 1
 class Envelope:
     """Curves of random subsets over `tokens` [g].
 
-    `values` [subsets, g]: information f(S) in nats of the first so many tokens. `gains`
+    `values` [subsets, g]: the objective, such as information in nats, of the first so many tokens. `gains`
     [subsets, g]: what one example brought on average since the grid point before.
     """
 
@@ -39,23 +40,24 @@ class Envelope:
         }
 
 
-def random_envelope(pool: Pool, tokens: int, ridge: float, seed: int, subsets: int = 20) -> Envelope:
-    """Information of random subsets at equally spaced numbers of tokens up to `tokens`.
+def random_envelope(
+    pool: Pool, tokens: int, empty: Callable[[], Design], seed: int, points: int = GRID, subsets: int = 20
+) -> Envelope:
+    """What random subsets reach, by the design that `empty` makes, at so many equal steps up to `tokens`.
 
     Each subset is a random order of the selectable rows; at each grid point it holds the
     prefix whose tokens come nearest to the grid's.
     """
-    grid = np.linspace(tokens / GRID, tokens, GRID)
+    grid = np.linspace(tokens / points, tokens, points)
     generator = np.random.default_rng([seed, ENVELOPE_STREAM])
-    curves = [_curve(pool, generator.permutation(pool.rows), grid, ridge) for _ in range(subsets)]
+    curves = [_curve(pool, generator.permutation(pool.rows), grid, empty()) for _ in range(subsets)]
     values, gains = (np.array(part) for part in zip(*curves, strict=True))
     return Envelope(grid, values, gains)
 
 
-def _curve(pool: Pool, order: np.ndarray, grid: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray]:
+def _curve(pool: Pool, order: np.ndarray, grid: np.ndarray, objective: Design) -> tuple[np.ndarray, np.ndarray]:
     cumulative = np.cumsum(pool.response_tokens[order])
     counts = np.maximum.accumulate([max(1, _nearest_count(cumulative, target)) for target in grid])
-    objective = LogDet(pool.factors, pool.offsets, ridge)
     values, taken = [], 0
     for count in counts:
         objective.add_all(order[taken:count])

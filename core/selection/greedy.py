@@ -3,25 +3,42 @@
 `naive` computes every gain at every step. `lazy` (Minoux 1978) uses that the gains of a
 submodular objective only fall: a gain computed earlier is an upper bound now, so only
 candidates whose bound could still win are computed again, in blocks. Both pick the same.
+`stochastic` (Mirzasoleiman and others 2015) looks at a fresh random sample of the candidates at
+each step, lazily: 1 − 1/e − ε of the best in expectation, with about N ln(1/ε) gains in all.
+
+Where gains may rise, what `lazy` remembers is no bound but a guess, and what it picks may differ. It
+then also computes, at every step, the block of gains that is next in turn, so that no guess grows old.
 """
 
-from collections.abc import Iterator, Sequence
+import heapq
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
 
+from core.selection.room import Room
+
+Queue = list[tuple[float, int]]
+"""A heap of (−value, position): the best first."""
+Search = Literal["lazy", "naive", "stochastic"]
 TIE = 1e-10
-BLOCK = 32
 
 
 class Objective(Protocol):
     """What the search knows of what it maximises."""
 
-    def gains(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+    submodular: bool
+
+    @property
+    def block(self) -> int:
+        """How many gains are computed together without waste."""
+
+    def gains(self, rows: np.ndarray) -> np.ndarray:
         """Marginal gains of the rows, given what was added."""
 
-    def add(self, row: int) -> None:
+    def add(self, row: int) -> float:
         """Add one row."""
 
 
@@ -35,69 +52,139 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
-    """When to stop: after `examples` picks, or when nothing fits into `tokens` any more.
+class Plan:
+    """How to search: by gain per unit of `weights` [n] (ones: by gain); `epsilon` and `seed` are for
+    stochastic search, which expects about `picks` of them."""
 
-    With tokens, `per_token` ranks candidates by gain per token (cost-aware greedy).
+    search: Search = "lazy"
+    epsilon: float = 0.1
+    seed: int = 0
+    picks: int = 1
+
+
+class Candidates:
+    """The candidates of one search: their rows [n], what they cost, and the last value known of each.
+
+    A value is a gain divided by the candidate's weight; infinite where none was computed yet.
     """
 
-    examples: int | None = None
-    tokens: int | None = None
-    per_token: bool = False
+    def __init__(self, objective: Objective, rows: np.ndarray, weights: np.ndarray, room: Room) -> None:
+        self.objective, self.rows, self.weights, self.room = objective, rows, weights, room
+        self.values = np.full(len(rows), np.inf)
+        self.evaluations = 0
+
+    def refresh(self, positions: np.ndarray) -> None:
+        """Compute the values at these positions, given what was picked."""
+        self.values[positions] = self.objective.gains(self.rows[positions]) / self.weights[positions]
+        self.evaluations += len(positions)
+
+    def pick(self, fresh: np.ndarray) -> Step:
+        """Take the best of `fresh`, positions whose values are of now; of equals the lowest row."""
+        ties = fresh[self.values[fresh] >= _floor(float(self.values[fresh].max()))]
+        best = int(ties.min())
+        gain = float(self.values[best] * self.weights[best])
+        self.objective.add(int(self.rows[best]))
+        self.room.take(best)
+        step = Step(int(self.rows[best]), gain, self.evaluations)
+        self.values[best], self.evaluations = -np.inf, 0
+        return step
 
 
 def search_greedy(
-    objective: Objective,
-    candidates: np.ndarray,
-    costs: np.ndarray,
-    limit: Limit,
-    search: Literal["lazy", "naive"] = "lazy",
+    objective: Objective, rows: np.ndarray, room: Room, plan: Plan, weights: np.ndarray | None = None
 ) -> Iterator[Step]:
-    """Pick candidates one after the other, best first; of equals (within 1e-10 of the gain) the lowest row.
+    """Pick candidates one after the other, best first, until nothing fits into the room.
 
-    `candidates` [n] ascending row numbers and `costs` [n] their tokens. The objective is
-    updated after each pick.
+    `rows` [n] ascending row numbers; `weights` [n] what a gain is divided by before it is compared,
+    1 if not given. Of equals (within 1e-10 of the value) the lowest row is picked. The objective and
+    the room are updated after each pick.
     """
-    weights = costs.astype(np.float64) if limit.per_token else np.ones(len(candidates))
-    bounds = np.full(len(candidates), np.inf)  # of gain / weight
-    available = np.ones(len(candidates), dtype=bool)
-    tokens_left, picks = limit.tokens, 0
-    while limit.examples is None or picks < limit.examples:
-        if tokens_left is not None:
-            available &= costs <= tokens_left
-        if not available.any():
-            return
-        bounds[~available] = -np.inf
-        best, evaluations = _find_best(objective, candidates, bounds, weights, search)
-        row, gain = int(candidates[best]), float(bounds[best] * weights[best])
-        objective.add(row)
-        available[best] = False
-        picks += 1
-        tokens_left = None if tokens_left is None else tokens_left - int(costs[best])
-        yield Step(row, gain, evaluations)
+    ones = np.ones(len(rows))
+    candidates = Candidates(objective, rows, ones if weights is None else weights.astype(np.float64), room)
+    if plan.search == "stochastic":
+        return _search_stochastic(candidates, plan)
+    return _search_naive(candidates) if plan.search == "naive" else _search_lazy(candidates)
 
 
-def _find_best(
-    objective: Objective, candidates: np.ndarray, bounds: np.ndarray, weights: np.ndarray, search: str
-) -> tuple[int, int]:
-    """The position of the best candidate; refreshes `bounds` in place where it must."""
-    stale = np.isfinite(bounds) | (bounds == np.inf)
-    block = len(candidates) if search == "naive" else BLOCK
-    best_value, evaluations = -np.inf, 0
-    while True:
-        contenders = np.flatnonzero(stale & (bounds >= _tie_floor(best_value)))
-        if not len(contenders):
-            break
-        if len(contenders) > block and np.isfinite(bounds[contenders]).all():
-            contenders = contenders[np.argpartition(-bounds[contenders], block)[:block]]
-        contenders.sort()
-        bounds[contenders] = objective.gains(candidates[contenders]) / weights[contenders]
-        stale[contenders] = False
-        evaluations += len(contenders)
-        best_value = float(bounds[~stale].max())
-    ties = np.flatnonzero(~stale & (bounds >= _tie_floor(best_value)))
-    return int(ties[0]), evaluations
+def _search_naive(candidates: Candidates) -> Iterator[Step]:
+    left = np.arange(len(candidates.rows))
+    while len(left := left[candidates.room.fits(left)]):
+        candidates.refresh(left)
+        step = candidates.pick(left)
+        left = left[candidates.rows[left] != step.row]
+        yield step
 
 
-def _tie_floor(value: float) -> float:
+def _search_lazy(candidates: Candidates) -> Iterator[Step]:
+    everything = np.arange(len(candidates.rows))
+    fresh = everything[candidates.room.fits(everything)]
+    candidates.refresh(fresh)
+    queue: Queue = []
+    turn = 0
+    while len(fresh):
+        yield candidates.pick(fresh)
+        _put_back(queue, candidates, fresh)
+        if not candidates.objective.submodular and len(queue):
+            turn = _refresh_in_turn(queue, candidates, turn)
+        fresh = _take_best(candidates, queue)
+
+
+def _put_back(queue: Queue, candidates: Candidates, positions: np.ndarray) -> None:
+    entries = _entries(candidates, positions[np.isfinite(candidates.values[positions])])
+    if len(entries) > len(queue):
+        queue += entries
+        heapq.heapify(queue)
+    else:
+        for entry in entries:
+            heapq.heappush(queue, entry)
+
+
+def _refresh_in_turn(queue: Queue, candidates: Candidates, turn: int) -> int:
+    """Compute anew the next block of those queued, by position; returns where the turn after it begins."""
+    positions = np.sort([position for _, position in queue])
+    start = int(np.searchsorted(positions, turn))
+    block = np.take(positions, range(start, start + min(candidates.objective.block, len(positions))), mode="wrap")
+    candidates.refresh(block)
+    queue[:] = _entries(candidates, positions)
+    heapq.heapify(queue)
+    return int(block[-1]) + 1
+
+
+def _take_best(candidates: Candidates, queue: Queue) -> np.ndarray:
+    """Take from the queue, and compute anew, every candidate that could be the best; drop what does not fit."""
+    size = candidates.objective.block
+    fresh: list[np.ndarray] = []
+    best = -np.inf
+    while queue and -queue[0][0] >= _floor(best):
+        limit, block = -_floor(best), list[int]()
+        while queue and len(block) < size and queue[0][0] <= limit:
+            block.append(heapq.heappop(queue)[1])
+        fitting = np.array(block)[candidates.room.fits(np.array(block))]
+        if len(fitting):
+            candidates.refresh(fitting)
+            fresh.append(fitting)
+            best = max(best, float(candidates.values[fitting].max()))
+            size *= 2
+    return np.concatenate(fresh) if fresh else np.zeros(0, dtype=np.int64)
+
+
+def _search_stochastic(candidates: Candidates, plan: Plan) -> Iterator[Step]:
+    generator = np.random.default_rng(plan.seed)
+    left = np.arange(len(candidates.rows))
+    size = max(1, math.ceil(len(left) / max(1, plan.picks) * math.log(1 / plan.epsilon)))
+    while len(left := left[candidates.room.fits(left)]):
+        sample = left[generator.choice(len(left), min(size, len(left)), replace=False)]
+        queue = _entries(candidates, sample)
+        heapq.heapify(queue)
+        step = candidates.pick(_take_best(candidates, queue))
+        left = left[candidates.rows[left] != step.row]
+        yield step
+
+
+def _entries(candidates: Candidates, positions: np.ndarray) -> Queue:
+    return list(zip((-candidates.values[positions]).tolist(), positions.tolist(), strict=True))
+
+
+def _floor(value: float) -> float:
+    """What still counts as equal to the best value."""
     return value - TIE * abs(value) if np.isfinite(value) else value

@@ -1,23 +1,39 @@
-"""What did each pick bring? The marginal gain of every example, in the order of the selection."""
+"""What did each pick bring, and what would each example bring that was left out?"""
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from core.records import Pick
-from core.selection.logdet import LogDet
+from core.selection.design import Design
 from core.selection.pool import Pool
 
 
-def build_ledger(pool: Pool, selected: np.ndarray, ridge: float, reason: str) -> list[Pick]:
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """The scored `rows` [n] that are not in a selection: what each would bring now, and alone, [n] in nats."""
+
+    rows: np.ndarray
+    gains: np.ndarray
+    gains_alone: np.ndarray
+
+
+def build_picks(
+    empty: Design, pool: Pool, selected: np.ndarray, reason: str, objective_gains: np.ndarray | None
+) -> list[Pick]:
     """One Pick a selected row: its gain on the earlier picks, alone on the empty set, and the running sum.
 
-    `selected` [n] row numbers in order; the gains sum to f(S) = log det V_S − log det λI.
+    `empty` is the log-det design, which holds the `selected` [n] rows afterwards; the gains, in nats,
+    sum to f(S) = log det V_S − log det λI. `objective_gains` [n − pins] are those of the criterion's
+    own objective, where it has another.
     """
-    objective = LogDet(pool.factors, pool.offsets, ridge)
-    alone = objective.gains(selected)
+    alone = empty.gains(selected)
+    own = np.full(len(selected), np.nan)
+    if objective_gains is not None:
+        own[len(selected) - len(objective_gains) :] = objective_gains
     picks, cumulative = [], 0.0
     for rank, row in enumerate(int(row) for row in selected):
-        gain = float(objective.gains([row])[0])
-        objective.add(row)
+        gain = empty.add(row)
         cumulative += gain
         picks.append(
             Pick(
@@ -28,6 +44,13 @@ def build_ledger(pool: Pool, selected: np.ndarray, ridge: float, reason: str) ->
                 cumulative=cumulative,
                 response_tokens=int(pool.response_tokens[row]),
                 reason="pinned" if row in pool.pinned else reason,
+                objective_gain=float(own[rank]) if np.isfinite(own[rank]) else None,
             )
         )
     return picks
+
+
+def list_left_out(empty: Design, full: Design, pool: Pool, selected: np.ndarray) -> LeftOut:
+    """What every scored row outside the selection would add to the `full` design, and to the `empty` one."""
+    rows = pool.scored[~np.isin(pool.scored, selected)]
+    return LeftOut(rows, full.gains(rows), empty.gains(rows))

@@ -1,10 +1,38 @@
 """What a criterion may look at: one scoring run's numbers, as plain arrays over the N rows."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
 from core.errors import BadInput
+from core.selection.factors import Factors
+from core.settings import Quota
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """A column's values: `codes` [N] int point into `names`."""
+
+    column: str
+    codes: np.ndarray
+    names: tuple[str, ...]
+
+    def describe(self, code: int) -> str:
+        """The group in words."""
+        return f"{self.column}={self.names[code]}"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Examples of the task that one cares about: `factors` [Σ r_i, p] with `offsets`, in units of the pool's
+    root-mean-square norm once multiplied by `scale`; `rows` [n] are those that count, `tokens` theirs."""
+
+    factors: np.ndarray
+    offsets: np.ndarray
+    rows: np.ndarray
+    tokens: int
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -12,7 +40,8 @@ class Pool:
     """Scores of one run. Rows that could not be scored have NaN and never enter a selection.
 
     `response_tokens` [N] int; `nll`, `entropy`, `delta_nll`, `delta_entropy` [N] in nats;
-    `factors` [Σ r_i, d] with `offsets` [N + 1]; `banned` and `pinned` are row numbers.
+    `factors` [Σ r_i, p] with `offsets` [N + 1]; `mean_features` [N, d]; `banned` and `pinned` are row
+    numbers; `quotas` are about `groups`; designs are computed on `device`.
     """
 
     response_tokens: np.ndarray
@@ -22,24 +51,42 @@ class Pool:
     delta_entropy: np.ndarray
     factors: np.ndarray
     offsets: np.ndarray
+    mean_features: np.ndarray
     pinned: tuple[int, ...] = ()
     banned: frozenset[int] = field(default_factory=frozenset)
+    groups: Grouping = field(default_factory=lambda: Grouping("", np.zeros(0, np.int64), ()))
+    quotas: tuple[Quota, ...] = ()
+    target: Target | None = None
+    device: str = "cpu"
 
-    @property
+    @cached_property
     def scored(self) -> np.ndarray:
         """The rows that have scores, ascending."""
         return np.flatnonzero(np.isfinite(self.nll))
 
-    @property
+    @cached_property
     def rows(self) -> np.ndarray:
         """The rows that may be selected: scored and not banned, ascending."""
         return self.scored[~np.isin(self.scored, list(self.banned))]
 
-    @property
+    @cached_property
     def candidates(self) -> np.ndarray:
         """The selectable rows that are not pinned: what a criterion orders."""
-        rows = self.rows
-        return rows[~np.isin(rows, self.pinned)]
+        return self.rows[~np.isin(self.rows, self.pinned)]
+
+    @cached_property
+    def design_factors(self) -> Factors:
+        """The factors, as designs read them."""
+        return Factors(self.factors, self.offsets, self.device)
+
+    def as_vectors(self) -> "Pool":
+        """The same pool with one vector an example: the mean response feature, of root-mean-square norm 1."""
+        vectors = np.asarray(self.mean_features[self.scored], dtype=np.float32)
+        norm = np.sqrt((vectors.astype(np.float64) ** 2).sum(axis=1).mean()) if len(vectors) else 1.0
+        has_vector = np.isfinite(self.nll).astype(np.int64)
+        return replace(
+            self, factors=vectors / np.float32(norm or 1.0), offsets=np.concatenate([[0], np.cumsum(has_vector)])
+        )
 
     def check_decisions(self) -> None:
         """Raises BadInput for a pin that is also banned, cannot be scored, or is not there."""

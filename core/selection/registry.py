@@ -7,23 +7,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from core.errors import BadInput
 from core.selection.baselines import order_random
-from core.selection.budgets import Allowance, allow, cut_order
-from core.selection.fisher import select_fisher
+from core.selection.budgets import cut_order
+from core.selection.designs import Ordered, select_design
 from core.selection.instructdiff import order_instructdiff
 from core.selection.pool import Pool
-from core.settings import Budget, FisherSettings, InstructDiffSettings, RandomSettings, Settings
+from core.selection.room import Room
+from core.settings import FisherSettings, InstructDiffSettings, IOptimalSettings, RandomSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
     """A named rule that orders examples.
 
-    `select(pool, allowance, settings, seed)` gives the candidate rows that the allowance buys,
-    best first; `goal` is the rule in a curator's words, `reason` what the ledger says of each pick.
+    `select(pool, room, settings, seed)` gives the candidate rows that the room pays for, best first;
+    `goal` is the rule in a curator's words, `reason` what the ledger says of each pick.
     """
 
     name: str
@@ -33,7 +32,8 @@ class Criterion:
     reason: str
     settings: type[Settings]
     needs_calibration: bool
-    select: Callable[[Pool, Allowance, Any, int], np.ndarray]
+    select: Callable[[Pool, Room, Any, int], Ordered]
+    takes_target: bool = False
 
 
 CRITERIA = {
@@ -48,7 +48,19 @@ CRITERIA = {
             reason="largest information gain left",
             settings=FisherSettings,
             needs_calibration=False,
-            select=lambda pool, allowance, settings, _: select_fisher(pool, allowance, settings),
+            select=select_design,
+        ),
+        Criterion(
+            name="ioptimal",
+            goal="Serve the pool's own kind of answer, or one task",
+            explanation="Takes, one after the other, the example that most lowers the mean predictive variance over "
+            "the pool's tokens, or over those of a target set.",
+            source="I-optimal design, own extension",
+            reason="largest fall of predictive variance left",
+            settings=IOptimalSettings,
+            needs_calibration=False,
+            select=select_design,
+            takes_target=True,
         ),
         Criterion(
             name="instructdiff",
@@ -59,8 +71,8 @@ CRITERIA = {
             reason="lowest ΔH left in the middle of ΔNLL",
             settings=InstructDiffSettings,
             needs_calibration=True,
-            select=lambda pool, allowance, settings, _: cut_order(
-                order_instructdiff(pool, settings), pool.response_tokens, allowance, "instructdiff"
+            select=lambda pool, room, settings, _: Ordered(
+                cut_order(order_instructdiff(pool, settings), pool, room, "instructdiff")
             ),
         ),
         Criterion(
@@ -71,9 +83,7 @@ CRITERIA = {
             reason="drawn at random",
             settings=RandomSettings,
             needs_calibration=False,
-            select=lambda pool, allowance, _, seed: cut_order(
-                order_random(pool, seed), pool.response_tokens, allowance, "random"
-            ),
+            select=lambda pool, room, _, seed: Ordered(cut_order(order_random(pool, seed), pool, room, "random")),
         ),
     )
 }
@@ -84,14 +94,3 @@ def find_criterion(name: str) -> Criterion:
     if name not in CRITERIA:
         raise BadInput(f"There is no criterion {name!r}; the criteria are: {', '.join(CRITERIA)}.")
     return CRITERIA[name]
-
-
-def choose(pool: Pool, criterion: Criterion, budget: Budget, settings: Settings, seed: int) -> np.ndarray:
-    """The selection: row numbers in order, pins first, then the criterion's order cut to the budget."""
-    pool.check_decisions()
-    allowance = allow(budget, pool.rows, pool.response_tokens)
-    rest = allowance.without(pool.response_tokens[list(pool.pinned)])
-    selected = np.array([*pool.pinned, *criterion.select(pool, rest, settings, seed)], dtype=np.int64)
-    if not len(selected):
-        raise BadInput(f"Budget {budget} is smaller than the first example of criterion {criterion.name}.")
-    return selected

@@ -97,6 +97,25 @@ class Datasets:
             ).fetchall()
         return [row[0] for row in rows]
 
+    def column(self, name: str, column: str) -> list[str]:
+        """A column of the rows as they came, in row order; what is missing or null is "(none)".
+
+        Raises BadInput, naming the columns of the first row, when no row has it.
+        """
+        pointer = "/" + column.replace("~", "~0").replace("/", "~1")
+        with self._database.reading() as cursor:
+            rows = cursor.execute(
+                "SELECT json_extract_string(original, ?) FROM examples WHERE dataset = ? ORDER BY row_number",
+                [pointer, name],
+            ).fetchall()
+            if all(row[0] is None for row in rows):
+                first = cursor.execute(
+                    "SELECT json_keys(original) FROM examples WHERE dataset = ? ORDER BY row_number LIMIT 1", [name]
+                ).fetchall()
+                known = ", ".join(first[0][0] if first else [])
+                raise BadInput(f"No row of dataset {name!r} has a column {column!r}; the first row has {known}.")
+        return ["(none)" if row[0] is None else row[0] for row in rows]
+
     def has_tools(self, name: str) -> bool:
         """Whether any example of the dataset declares tools."""
         with self._database.reading() as cursor:

@@ -61,4 +61,17 @@ STEPS: tuple[tuple[str, str], ...] = (
         );
         """,
     ),
+    (
+        "what a selection proves, what its criterion itself saw, and what each example left out would bring",
+        """
+        ALTER TABLE selections ADD COLUMN upper_bound DOUBLE;
+        ALTER TABLE selections ADD COLUMN variance VARCHAR;
+        ALTER TABLE selections ADD COLUMN evaluations VARCHAR;
+        ALTER TABLE picks ADD COLUMN objective_gain DOUBLE;
+        CREATE TABLE left_out (
+            selection VARCHAR NOT NULL, row_number BIGINT NOT NULL, gain DOUBLE NOT NULL, gain_alone DOUBLE NOT NULL,
+            PRIMARY KEY (selection, row_number)
+        );
+        """,
+    ),
 )

@@ -8,11 +8,25 @@ from typing import Any
 import pyarrow as pa
 
 from core.errors import BadInput
-from core.records import Pick, SelectionRow
+from core.records import LeftOut, Pick, SelectionRow
 from core.store.database import Database
 
 SELECTION_COLUMNS = (
-    "selection, run, dataset, criterion, budget, seed, settings, examples, tokens, log_det, envelope, created_at"
+    "selection, run, dataset, criterion, budget, seed, settings, examples, tokens, log_det, envelope, created_at, "
+    "upper_bound, variance, evaluations"
+)
+JSON_COLUMNS = ("settings", "envelope", "variance", "evaluations")
+PICK_SCHEMA = pa.schema(
+    [
+        ("rank", pa.int64()),
+        ("row", pa.int64()),
+        ("gain", pa.float64()),
+        ("gain_alone", pa.float64()),
+        ("cumulative", pa.float64()),
+        ("response_tokens", pa.int64()),
+        ("reason", pa.string()),
+        ("objective_gain", pa.float64()),
+    ]
 )
 
 
@@ -22,25 +36,31 @@ class Selections:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, selection: SelectionRow, picks: Sequence[Pick]) -> None:
-        """Record a selection with its ledger; one that is there already stays as it is."""
-        table = pa.Table.from_pylist([asdict(pick) for pick in picks])
+    def add(self, selection: SelectionRow, picks: Sequence[Pick], left_out: pa.Table) -> None:
+        """Record a selection with its ledger; one that is there already stays as it is.
+
+        `left_out` has the columns row, gain and gain_alone, one row for each example left out.
+        """
+        table = pa.Table.from_pylist([asdict(pick) for pick in picks], PICK_SCHEMA)
         with self._database.writing() as cursor:
             if cursor.execute("SELECT 1 FROM selections WHERE selection = ?", [selection.selection]).fetchall():
                 return
-            values = asdict(selection) | {
-                "settings": json.dumps(selection.settings),
-                "envelope": json.dumps(selection.envelope),
-            }
+            values = asdict(selection)
+            values |= {name: json.dumps(values[name]) for name in JSON_COLUMNS if values[name] is not None}
             del values["created_at"]
             columns = ", ".join(values)
             marks = ", ".join("?" for _ in values)
             cursor.execute(f"INSERT INTO selections ({columns}) VALUES ({marks})", list(values.values()))  # noqa: S608
             cursor.register("incoming", table)
             cursor.execute(
-                'INSERT INTO picks SELECT ?, rank, "row", gain, gain_alone, cumulative, response_tokens, reason '
-                "FROM incoming",
+                'INSERT INTO picks SELECT ?, rank, "row", gain, gain_alone, cumulative, response_tokens, reason, '
+                "objective_gain FROM incoming",
                 [selection.selection],
+            )
+            cursor.unregister("incoming")
+            cursor.register("incoming", left_out)
+            cursor.execute(
+                'INSERT INTO left_out SELECT ?, "row", gain, gain_alone FROM incoming', [selection.selection]
             )
             cursor.unregister("incoming")
 
@@ -59,11 +79,23 @@ class Selections:
         """The ledger, in rank order."""
         with self._database.reading() as cursor:
             rows = cursor.execute(
-                "SELECT rank, row_number, gain, gain_alone, cumulative, response_tokens, reason FROM picks "
-                "WHERE selection = ? ORDER BY rank",
+                "SELECT rank, row_number, gain, gain_alone, cumulative, response_tokens, reason, objective_gain "
+                "FROM picks WHERE selection = ? ORDER BY rank",
                 [selection],
             ).fetchall()
         return [Pick(*row) for row in rows]
+
+    def left_out(self, selection: str, rows: Sequence[int] | None = None) -> list[LeftOut]:
+        """What the examples outside a selection would bring, in row order: all of them, or those at `rows`."""
+        condition, values = "selection = ?", list[Any]([selection])
+        if rows is not None:
+            condition, values = f"{condition} AND row_number IN (SELECT unnest(?::BIGINT[]))", [selection, list(rows)]
+        with self._database.reading() as cursor:
+            found = cursor.execute(
+                f"SELECT row_number, gain, gain_alone FROM left_out WHERE {condition} ORDER BY row_number",  # noqa: S608
+                values,
+            ).fetchall()
+        return [LeftOut(*row) for row in found]
 
     def _find(self, condition: str, value: str) -> list[SelectionRow]:
         with self._database.reading() as cursor:
@@ -76,5 +108,5 @@ class Selections:
 
 def _selection(row: Sequence[Any]) -> SelectionRow:
     values = dict(zip(SELECTION_COLUMNS.split(", "), row, strict=True))
-    values["settings"], values["envelope"] = json.loads(values["settings"]), json.loads(values["envelope"])
+    values |= {name: json.loads(values[name]) for name in JSON_COLUMNS if values[name] is not None}
     return SelectionRow(**values)

@@ -225,6 +225,7 @@ def _select(
         delta_entropy=base["entropy"] - calibrated["entropy"],
         factors=np.empty((0, 1), dtype=np.float32),
         offsets=np.zeros(len(base["rows"]) + 1, dtype=np.int64),
+        mean_features=np.empty((len(base["rows"]), 0), dtype=np.float32),
     )
     order = order_instructdiff(pool, InstructDiffSettings(gamma=settings.gamma))
     if not len(order):

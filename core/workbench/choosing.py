@@ -1,24 +1,32 @@
-"""Choose: a criterion and a budget become an ordered selection with its ledger and envelope."""
+"""Choose: a criterion and a budget become an ordered selection with its ledger, proof and envelope."""
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from core.errors import BadInput
-from core.records import RunRow, SelectionReport, SelectionRow
-from core.selection.envelope import random_envelope
-from core.selection.ledger import build_ledger
+from core.records import Cover, SelectionReport, SelectionRow
+from core.scoring.device import choose_device
+from core.selection.choose import Choice, choose, information_ridge, view
+from core.selection.covers import Covers
 from core.selection.pool import Pool
-from core.selection.registry import choose, find_criterion
-from core.settings import Budget, FisherSettings, Settings
+from core.selection.registry import Criterion, find_criterion
+from core.settings import Budget, Quota, Settings
 from core.workbench.base import check_target
-from core.workbench.scoring import Scoring
+from core.workbench.pools import Pools
 from core.workbench.tables import write_table
+
+COVERS_AT_A_TIME = 50
+GUESSED = (
+    "A gain of I-optimality may rise as picks are added, so lazy search may differ from naive search here; "
+    "search=naive computes every gain."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +37,26 @@ class Request:
     criterion: str
     budget: str
     seed: int
-    settings: dict[str, object]
+    settings: dict[str, Any]
     pinned: tuple[int, ...]
     banned: tuple[int, ...]
+    quotas: tuple[str, ...] = ()
+    target_rows: tuple[int, ...] = ()
+    target_run: str | None = None
 
     def name(self) -> str:
         """The same request has the same name."""
-        content = json.dumps([getattr(self, field) for field in self.__slots__], sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+
+    def recorded(self) -> dict[str, Any]:
+        """What a selection keeps of it: the criterion's settings, decisions, quotas and target."""
+        kept = {name: value for name, value in asdict(self).items() if name in ("pinned", "banned", "quotas")}
+        target = {"target_rows": list(self.target_rows), "target_run": self.target_run}
+        has_target = bool(self.target_rows or self.target_run)
+        return self.settings | {name: list(value) for name, value in kept.items()} | (target if has_target else {})
 
 
-class Choosing(Scoring):
+class Choosing(Pools):
     """Selections."""
 
     def select(
@@ -53,77 +70,103 @@ class Choosing(Scoring):
         settings: Settings | None = None,
         pinned: Sequence[str] = (),
         banned: Sequence[str] = (),
+        quotas: Sequence[Quota] = (),
+        target: Sequence[str] = (),
+        target_run: str | None = None,
+        device: str = "auto",
     ) -> SelectionReport:
-        """Select from a dataset's newest finished run, or the one named; pins and bans are example ids.
+        """Select from a dataset's newest finished run, or the one named; pins, bans and target are example ids.
 
-        Raises BadInput for an unknown criterion, a budget of nothing or of more than there is,
-        and for a criterion whose passes this run lacks.
+        A `target` of examples, or the run of another dataset, is what `ioptimal` serves. Raises BadInput
+        for an unknown criterion, a budget of nothing or of more than there is, quotas that cannot be
+        kept, and for a criterion whose passes this run lacks.
         """
         rule, amount = find_criterion(criterion), Budget.parse(budget)
-        if not 0 <= seed < 2**63:
-            raise BadInput(f"Seed {seed} is not a whole number from 0 to 9,223,372,036,854,775,807.")
+        _check_request(rule, seed, target, target_run)
         chosen_run = self.finished_run(dataset, run)
         options = settings or rule.settings()
-        rows = self._rows_of_ids(dataset, [*pinned, *banned])
+        rows = self._rows_of_ids(dataset, [*pinned, *banned, *target])
         request = Request(
             chosen_run.run,
             criterion,
             str(amount),
             seed,
             options.model_dump(mode="json"),
-            tuple(rows[id_] for id_ in dict.fromkeys(pinned)),
-            tuple(sorted(rows[id_] for id_ in set(banned))),
+            pinned=tuple(rows[id_] for id_ in dict.fromkeys(pinned)),
+            banned=tuple(sorted(rows[id_] for id_ in set(banned))),
+            quotas=tuple(str(quota) for quota in quotas),
+            target_rows=tuple(sorted(rows[id_] for id_ in set(target))),
+            target_run=target_run,
         )
         name = request.name()
         known = {selection.selection: selection for selection in self.selections.of_run(chosen_run.run)}
         if name not in known:
-            pool = self.pool(chosen_run, request.pinned, request.banned)
-            selected = choose(pool, rule, amount, options, seed)
-            self._store(name, request, dataset, pool, selected, rule.reason)
+            pool = self._pool_of(request, dataset, device)
+            self._store(name, request, dataset, choose(pool, rule, amount, options, seed))
         return _report(self.selections.get(name))
 
-    def pool(self, run: RunRow, pinned: tuple[int, ...] = (), banned: tuple[int, ...] = ()) -> Pool:
-        """A finished run's numbers, as the criteria read them."""
-        scores, arrays = self.runs.scores(run.run), self.arrays(run.run)
-        if scores.num_rows != len(arrays.offsets) - 1:
-            raise BadInput(
-                f"Scoring run {run.run!r} has {len(arrays.offsets) - 1:,} rows on disk but {scores.num_rows:,} in the "
-                "database; a shard of it cannot be read. Score again under another setting."
-            )
-
-        def column(name: str) -> np.ndarray:
-            return scores[name].to_numpy().astype(np.float64)
-
-        return Pool(
-            response_tokens=scores["response_tokens"].to_numpy().astype(np.int64),
-            nll=column("nll"),
-            entropy=column("entropy"),
-            delta_nll=column("delta_nll"),
-            delta_entropy=column("delta_entropy"),
-            factors=arrays.factors,
-            offsets=arrays.offsets,
-            pinned=pinned,
-            banned=frozenset(banned),
-        )
-
-    def ledger(self, selection: str, path: Path | str) -> Path:
-        """Write what each pick brought: Parquet, JSONL or CSV by suffix."""
-        target = check_target(path, ".parquet", ".jsonl", ".csv")
-        ids = self.datasets.example_ids(self.selections.get(selection).dataset)
-        columns = ["rank", "gain", "gain_alone", "cumulative", "response_tokens", "reason"]
-        rows = [
-            {"rank": pick.rank, "example_id": ids[pick.row], **{name: getattr(pick, name) for name in columns[1:]}}
-            for pick in self.selections.picks(selection)
+    def ledger(self, selection: str, path: Path | str, follow: Callable[[int, int], None] = lambda *_: None) -> Path:
+        """Write what each pick brought, with the earlier picks that cover most of it: Parquet, JSONL or CSV by
+        suffix. `follow` is called with the picks done and their number."""
+        target, chosen = check_target(path, ".parquet", ".jsonl", ".csv"), self.selections.get(selection)
+        ids, picks = self.datasets.example_ids(chosen.dataset), self.selections.picks(selection)
+        covers = self._covers_in_blocks(chosen, [pick.row for pick in picks], follow)
+        columns = ["gain", "gain_alone", "cumulative", "response_tokens", "reason", "objective_gain"]
+        lines = [
+            {"rank": pick.rank, "example_id": ids[pick.row]}
+            | {name: getattr(pick, name) for name in columns}
+            | _cover_columns(ids, covers[pick.row])
+            for pick in picks
         ]
-        return write_table(pa.Table.from_pylist(rows), target)
+        return write_table(pa.Table.from_pylist(lines), target)
 
-    def _store(self, name: str, request: Request, dataset: str, pool: Pool, selected: np.ndarray, reason: str) -> None:
-        ridge = float(str(request.settings.get("ridge", FisherSettings().ridge)))
-        tokens = int(pool.response_tokens[selected].sum())
-        picks = build_ledger(pool, selected, ridge, reason)
-        envelope = random_envelope(pool, tokens, ridge, request.seed)
-        total = picks[-1].cumulative
-        assert total is not None
+    def left_out(self, selection: str, path: Path | str, follow: Callable[[int, int], None] = lambda *_: None) -> Path:
+        """Write what each example left out would bring now, and the picks that cover most of it."""
+        target, chosen = check_target(path, ".parquet", ".jsonl", ".csv"), self.selections.get(selection)
+        ids, rows = self.datasets.example_ids(chosen.dataset), self.selections.left_out(selection)
+        covers = self._covers_in_blocks(chosen, [row.row for row in rows], follow)
+        lines = [
+            {"example_id": ids[row.row], "row": row.row, "gain": row.gain, "gain_alone": row.gain_alone}
+            | {"covered": row.covered}
+            | _cover_columns(ids, covers[row.row])
+            for row in rows
+        ]
+        schema = None if lines else pa.schema([("example_id", pa.string()), ("row", pa.int64())])
+        return write_table(pa.Table.from_pylist(lines, schema), target)
+
+    def covers(self, selection: str, rows: Sequence[int]) -> dict[int, list[Cover]]:
+        """For each of these rows the picks that cover most of its information; for a pick, earlier ones."""
+        return self._covers_in_blocks(self.selections.get(selection), rows, lambda *_: None)
+
+    def _covers_in_blocks(
+        self, chosen: SelectionRow, rows: Sequence[int], follow: Callable[[int, int], None]
+    ) -> dict[int, list[Cover]]:
+        kind = find_criterion(chosen.criterion).settings
+        settings = kind(**{name: value for name, value in chosen.settings.items() if name in kind.model_fields})
+        pool = view(self.pool(self.runs.get(chosen.run)), settings)
+        picks = np.array([pick.row for pick in self.selections.picks(chosen.selection)], dtype=np.int64)
+        finder, found = Covers(pool.design_factors, picks, information_ridge(settings)), dict[int, list[Cover]]()
+        for start in range(0, len(rows), COVERS_AT_A_TIME):
+            block = rows[start : start + COVERS_AT_A_TIME]
+            found |= dict(zip(block, finder.of(block), strict=True))
+            follow(len(found), len(rows))
+        return found
+
+    def _pool_of(self, request: Request, dataset: str, device: str) -> Pool:
+        run = self.runs.get(request.run)
+        pool = replace(self.pool(run), device=_design_device(device))
+        if request.quotas:
+            quotas = tuple(Quota.parse(text) for text in request.quotas)
+            pool = replace(pool, quotas=quotas, groups=self.grouping(dataset, quotas))
+        if request.target_rows:
+            pool = replace(pool, target=self.target_of_rows(run, pool, request.target_rows))
+        if request.target_run:
+            pool = replace(pool, target=self.target_of_run(run, request.target_run))
+        return replace(pool, pinned=request.pinned, banned=frozenset(request.banned))
+
+    def _store(self, name: str, request: Request, dataset: str, choice: Choice) -> None:
+        found = choice.ordered
+        evaluations = {"computed": found.evaluations, "naive": found.naive_evaluations}
         row = SelectionRow(
             selection=name,
             run=request.run,
@@ -131,13 +174,18 @@ class Choosing(Scoring):
             criterion=request.criterion,
             budget=request.budget,
             seed=request.seed,
-            settings=request.settings | {"pinned": list(request.pinned), "banned": list(request.banned)},
-            examples=len(selected),
-            tokens=tokens,
-            log_det=total,
-            envelope=envelope.bands(),
+            settings=request.recorded(),
+            examples=len(choice.picks),
+            tokens=choice.tokens,
+            log_det=choice.proof.value,
+            envelope=choice.envelope.bands(),
+            upper_bound=choice.proof.upper_bound,
+            variance=asdict(choice.variance) if choice.variance else None,
+            evaluations=evaluations if found.gains is not None else None,
         )
-        self.selections.add(row, picks)
+        rest = choice.left_out
+        columns = {"row": rest.rows, "gain": rest.gains, "gain_alone": rest.gains_alone}
+        self.selections.add(row, choice.picks, pa.table(columns))
 
     def _rows_of_ids(self, dataset: str, example_ids: Sequence[str]) -> dict[str, int]:
         if not example_ids:
@@ -149,6 +197,40 @@ class Choosing(Scoring):
         return rows
 
 
+def _check_request(rule: Criterion, seed: int, target: Sequence[str], target_run: str | None) -> None:
+    if not 0 <= seed < 2**63:
+        raise BadInput(f"Seed {seed} is not a whole number from 0 to 9,223,372,036,854,775,807.")
+    if (target or target_run) and not rule.takes_target:
+        raise BadInput(f"Criterion {rule.name!r} takes no target; ioptimal does.")
+    if target and target_run:
+        raise BadInput("Give a target of examples or a target run, not both.")
+
+
+def _design_device(device: str) -> str:
+    """Designs are computed in float64, which Apple's GPUs have not."""
+    chosen = choose_device(device)
+    return "cpu" if chosen.type == "mps" else str(chosen)
+
+
+def _cover_columns(ids: Sequence[str], covers: Sequence[Cover]) -> dict[str, Any]:
+    return {
+        "covered_by": " ".join(ids[cover.row] for cover in covers),
+        "covered_share": covers[-1].share if covers else 0.0,
+    }
+
+
 def _report(row: SelectionRow) -> SelectionReport:
     band = row.envelope
-    return SelectionReport(row.selection, row.examples, row.tokens, row.log_det, (band["low"][-1], band["high"][-1]))
+    is_guessed = row.criterion == "ioptimal" and row.settings["search"] == "lazy"
+    return SelectionReport(
+        row.selection,
+        row.examples,
+        row.tokens,
+        row.log_det,
+        (band["low"][-1], band["high"][-1]),
+        row.upper_bound,
+        row.at_least,
+        row.variance,
+        row.evaluations,
+        GUESSED if is_guessed else None,
+    )

@@ -58,6 +58,7 @@ class Shipping(Bench):
                 "examples": chosen.examples,
                 "tokens": chosen.tokens,
                 "log_det_nats": chosen.log_det,
+                "upper_bound_nats": chosen.upper_bound,
                 "random_log_det_nats": [chosen.envelope["low"][-1], chosen.envelope["high"][-1]],
             },
             "versions": {"scoring": self._scoring_versions(run.run), "export": versions()},

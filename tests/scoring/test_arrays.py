@@ -1,5 +1,6 @@
 """Shards come back as they were written, and joining them loses and adds nothing."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ Block = tuple[list[ExampleScores], list[ExampleFeatures | None]]
 
 
 def make_block(rows: range, d: int = 4) -> Block:
-    """Every third row is unscorable; row i has a factor of i % 3 + 1 rows."""
+    """Every third row is unscorable; row i has 5 response tokens, and a factor of i % 3 + 1 rows of 7 + i."""
     generator = np.random.default_rng(rows.start)
     scores, features = [], []
     for row in rows:
@@ -36,7 +37,7 @@ def make_block(rows: range, d: int = 4) -> Block:
         tokens = [generator.random(5).astype(np.float16) for _ in range(3)]
         scores.append(ExampleScores(1.5, 2.5, 0.5, *tokens))
         factor = generator.standard_normal((row % 3 + 1, d)).astype(np.float32) * 50
-        features.append(ExampleFeatures(np.ones(d, np.float32), factor, 0.99, float((factor**2).sum())))
+        features.append(ExampleFeatures(np.ones(d, np.float32), factor, 0.99, float((factor**2).sum()), 7 + row))
     return scores, features
 
 
@@ -70,13 +71,15 @@ def test_a_shard_comes_back_as_it_was_written(tmp_path: Path) -> None:
             np.testing.assert_array_equal(back.token_gini[part], of.token_gini)
         stored = read_features(plan.features)
         np.testing.assert_array_equal(stored.factors, np.concatenate([of.factor for of in features if of]))
+        assert stored.tokens.tolist() == [of.tokens if of else 0 for of in features]
         assert np.isnan(stored.means).all(axis=1).tolist() == [of is None for of in features]
 
 
-def test_a_shard_of_another_version_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("read", [read_scores, read_features])
+def test_a_shard_of_another_version_says_so(read: Callable[[Path], object], tmp_path: Path) -> None:
     save_file({"rows": np.arange(3)}, tmp_path / "old.safetensors", metadata={"reasons": "[]"})
     with pytest.raises(ValueError, match="another version"):
-        read_scores(tmp_path / "old.safetensors")
+        read(tmp_path / "old.safetensors")
 
 
 def test_a_shards_name_is_of_its_rows_and_its_run(tmp_path: Path) -> None:
@@ -96,7 +99,7 @@ def test_joined_arrays_are_the_shards_in_row_order_in_the_pools_own_scale(tmp_pa
     arrays = open_arrays(tmp_path / "arrays")
     features = [of for _, block in blocks for of in block]
     raw = np.concatenate([of.factor for of in features if of])
-    tokens = 5 * sum(of is not None for of in features)
+    tokens = sum(7 + row for row in range(10) if row % 3 != 2)
     rms = np.sqrt(float((raw.astype(np.float64) ** 2).sum()) / tokens)
     assert arrays.rms_norm == pytest.approx(rms, rel=1e-6)
     np.testing.assert_allclose(arrays.factors, raw / rms, rtol=1e-5)

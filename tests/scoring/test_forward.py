@@ -52,6 +52,8 @@ def assert_agrees(forward: Forward, rendered: list[Rendered], tolerance: float) 
         for name in ("nll", "entropy", "gini"):
             assert float(getattr(scores, name).double().mean()) == pytest.approx(truth[name], abs=tolerance)
         np.testing.assert_allclose(scores.features, truth["features"], atol=tolerance)
+        every = truth["all_features" if forward.prompt_features else "features"]
+        np.testing.assert_allclose(scores.design_features, every, atol=tolerance)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -59,6 +61,7 @@ def test_every_family_scores_a_batch_as_one_by_one(family: str, tiny_model: Path
     make_model(family, tiny_model, tmp_path / "model")
     model, rendered = load(tmp_path / "model", tmp_path)
     assert_agrees(Forward(model, LIMITS), rendered, tolerance=1e-4)
+    assert_agrees(Forward(model, LIMITS, prompt_features=True), rendered, tolerance=1e-4)
 
 
 def test_added_tokens_are_scored_as_any_other(tiny_model: Path, tmp_path: Path) -> None:

@@ -25,11 +25,15 @@ def make_examples(count: int = 12) -> list[Rendered]:
     return [Rendered("", generator.integers(0, 300, n).tolist(), [0, 0] + [1] * (int(n) - 2), False) for n in lengths]
 
 
-def test_the_size_of_the_batches_and_the_order_of_the_rows_change_nothing(tiny_model: Path) -> None:
+@pytest.mark.parametrize("prompt_features", [False, True])
+def test_the_size_of_the_batches_and_the_order_of_the_rows_change_nothing(
+    prompt_features: bool, tiny_model: Path
+) -> None:
     examples = make_examples()
-    expected = make_scorer(tiny_model).score(examples)
-    small = make_scorer(tiny_model, batch_tokens=64).score(examples)
-    backwards = make_scorer(tiny_model).score(examples[::-1])[::-1]
+    scorer = make_scorer(tiny_model, prompt_features=prompt_features)
+    expected = scorer.score(examples)
+    small = make_scorer(tiny_model, prompt_features=prompt_features, batch_tokens=64).score(examples)
+    backwards = scorer.score(examples[::-1])[::-1]
     for (scores, features), *others in zip(expected, small, backwards, strict=True):
         assert features is not None
         for other, other_features in others:

@@ -207,6 +207,10 @@ BAD_COMMANDS = {
     "model": (("score", "chats", "--model", "./no-such-model"), "no-such-model"),
     "device": (("score", "chats", "--device", "toaster"), "Option 'device' was given as 'toaster'"),
     "option": (("score", "chats", "--set", "speed=9"), "There is no option 'speed' here"),
+    "together": (
+        ("score", "chats", "--set", "prompt_features=true", "--set", "uncertainty_weight=true"),
+        "Option 'prompt_features' was given as 'true': it cannot go with uncertainty_weight",
+    ),
     "share": (("score", "chats", "--calibrate", "2"), "Option 'share' was given as 2.0"),
     "both": (("score", "chats", "--calibrate", "0.1", "--no-calibration"), "Give one of"),
     "criterion": (("select", "chats", "--criterion", "best", "--budget", "5"), "There is no criterion 'best'"),

@@ -1,0 +1,72 @@
+"""How good is a selection at least? An upper bound on what any selection within the same budget reaches.
+
+Two bounds, each from one look at every candidate; the lower one counts. With Δ_i the gains and c_i the
+slopes at the selection S, and v ranging over what the budget pays for, examples in part allowed:
+
+    f(best) ≤ f(S) + max_v Σ_{i∉S} v_i Δ_i                      f is monotone and submodular
+    f(best) ≤ f(w) + max_v Σ_i v_i c_i − Σ_i w_i c_i            f is concave in the weights w
+
+The second holds at any weights w, S itself included, and for I-optimality too, which is not submodular.
+Moving w from S towards the best v (Frank and Wolfe 1956) lowers it, at one look a move.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.selection.design import Design
+from core.selection.pool import Pool
+from core.selection.room import Room
+
+WORK = 1e12
+"""Multiply-adds that a proof may cost: small pools get a tighter bound, large ones a single look."""
+MOST_LOOKS = 4
+STEPS = tuple(0.5**k for k in range(1, 9))
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """`value` f(S), and `upper_bound` on what the same budget reaches at best."""
+
+    value: float
+    upper_bound: float
+
+    @property
+    def share(self) -> float:
+        """The selection reaches at least this share of the best possible."""
+        return min(1.0, self.value / self.upper_bound) if self.upper_bound > 0 else 1.0
+
+
+def prove(objective: Design, pool: Pool, selected: np.ndarray, room: Room) -> Proof:
+    """Bound what the room could have bought. `objective` holds the `selected` rows, pins included;
+    `room` is that of the pool's candidates before any was taken."""
+    candidates, pinned = pool.candidates, np.array(pool.pinned, dtype=np.int64)
+    value, measures = objective.value(), objective.measure(candidates)
+    chosen = np.isin(candidates, selected)
+    upper = np.inf
+    if objective.submodular:
+        left = np.where(chosen, 0.0, np.maximum(measures.gains, 0.0))
+        upper = value + float(room.most_valuable(left) @ left)
+    here, slopes = objective, measures.slopes
+    for look in range(_looks(objective, candidates)):
+        shares = room.most_valuable(slopes)
+        best = float(shares @ slopes + here.measure(pinned).slopes.sum())
+        upper = min(upper, here.value() + best - here.slope_sum())
+        if look + 1 < _looks(objective, candidates):
+            here = _towards(here, candidates, shares, pinned)
+            slopes = here.measure(candidates).slopes
+    return Proof(value, max(upper, value))
+
+
+def _looks(objective: Design, candidates: np.ndarray) -> int:
+    cost = float(objective.factors.ranks[candidates].sum()) * objective.factors.dimension**2
+    return int(np.clip(WORK / max(cost, 1.0), 1, MOST_LOOKS))
+
+
+def _towards(here: Design, candidates: np.ndarray, shares: np.ndarray, pinned: np.ndarray) -> Design:
+    """The best of some steps from the present weights towards the shares, the pins staying whole."""
+    some = shares > 0
+    rows = np.concatenate([candidates[some], pinned])
+    weights = np.concatenate([shares[some], np.ones(len(pinned))])
+    there = here.weighted(rows, weights)
+    return max((here.between(there, step) for step in STEPS), key=lambda design: design.value())

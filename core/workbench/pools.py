@@ -1,0 +1,78 @@
+"""What a criterion may look at, put together from the database and a run's arrays."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from core.errors import BadInput
+from core.records import RunRow
+from core.scoring.arrays import RunArrays
+from core.selection.pool import Grouping, Pool, Target
+from core.settings import Quota
+from core.workbench.scoring import Scoring
+
+SAME_SPACE = ("prompt_features", "projection", "projection_seed", "uncertainty_weight", "template")
+
+
+class Pools(Scoring):
+    """Pools of finished runs."""
+
+    def pool(self, run: RunRow) -> Pool:
+        """A finished run's numbers, as the criteria read them."""
+        scores, arrays = self.runs.scores(run.run), self.arrays(run.run)
+        if scores.num_rows != len(arrays.offsets) - 1:
+            raise BadInput(
+                f"Scoring run {run.run!r} has {len(arrays.offsets) - 1:,} rows on disk but {scores.num_rows:,} in the "
+                "database; a shard of it cannot be read. Score again under another setting."
+            )
+
+        def column(name: str) -> np.ndarray:
+            return scores[name].to_numpy().astype(np.float64)
+
+        return Pool(
+            response_tokens=scores["response_tokens"].to_numpy().astype(np.int64),
+            nll=column("nll"),
+            entropy=column("entropy"),
+            delta_nll=column("delta_nll"),
+            delta_entropy=column("delta_entropy"),
+            factors=arrays.factors,
+            offsets=arrays.offsets,
+            mean_features=arrays.mean_features,
+        )
+
+    def grouping(self, dataset: str, quotas: Sequence[Quota]) -> Grouping:
+        """The values of the one column that the quotas are about. Raises BadInput for two, or for none such."""
+        columns = sorted({quota.column for quota in quotas})
+        if len(columns) > 1:
+            raise BadInput(f"Quotas are about one column at a time; these are about {' and '.join(columns)}.")
+        values = self.datasets.column(dataset, columns[0])
+        names, codes = np.unique(np.array(values, dtype=object).astype(str), return_inverse=True)
+        return Grouping(columns[0], codes, tuple(str(name) for name in names))
+
+    def target_of_rows(self, run: RunRow, pool: Pool, rows: Sequence[int]) -> Target:
+        """These rows of the pool itself as a target. Raises BadInput when none of them was scored."""
+        return _target(self.arrays(run.run), pool.response_tokens, np.intersect1d(rows, pool.scored), run)
+
+    def target_of_run(self, run: RunRow, target_run: str) -> Target:
+        """All examples of another dataset's run. Raises BadInput unless the same model scored it in the same way."""
+        other = self.runs.get(target_run)
+        self._check_finished(other.run)
+        if other.model_identity != run.model_identity:
+            raise BadInput(f"Scoring run {target_run!r} is by another model than {run.run!r}; score both with one.")
+        for option in SAME_SPACE:
+            theirs, ours = (each.settings["scoring"].get(option) for each in (other, run))
+            if theirs != ours:
+                raise BadInput(
+                    f"Scoring run {target_run!r} has {option} = {theirs!r}, {run.run!r} has {ours!r}; "
+                    "score both with the same."
+                )
+        pool, ours, theirs = self.pool(other), self.arrays(run.run), self.arrays(other.run)
+        return _target(theirs, pool.response_tokens, pool.scored, other, theirs.rms_norm / ours.rms_norm)
+
+
+def _target(
+    arrays: RunArrays, response_tokens: np.ndarray, rows: np.ndarray, run: RunRow, scale: float = 1.0
+) -> Target:
+    if not len(rows):
+        raise BadInput(f"The target is empty: none of its examples was scored in run {run.run!r}.")
+    return Target(arrays.factors, arrays.offsets, rows, int(response_tokens[rows].sum()), scale)
