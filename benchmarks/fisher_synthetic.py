@@ -18,7 +18,7 @@ pool, chosen or not; the paper's sum over a sentence would only measure length w
 - fisher: what the product takes for a budget of tokens, the better of greedy by gain and by gain per token.
 - uncertainty: features times √(1 − Σ p²), p of a model fitted to a random warm-up of 200 tokens. It stands for
   the base model: neither the budget nor the fit counts these tokens.
-- ioptimal: for the pool's second moment, with the product's λ = 300 and with D-optimality's 1.
+- ioptimal: for the pool's second moment, with the product's λ and with a far stronger prior's, 300.
 - one vector: an example's mean feature in place of its tokens.
 - density: without replacement, in proportion to 1/density of the mean feature by Gaussian kernels.
 - clustered: uniform over k-means clusters of the mean features, as many as there are topics, then within one.
@@ -75,7 +75,7 @@ Errors = dict[str, dict[int, tuple[float, float]]]
 
 @dataclass(frozen=True)
 class World:
-    """N examples of `lengths` [N] tokens, one after the other: `features` [T, d], `labels` [T]; `truth` [d, V] is Θ*."""
+    """N examples of `lengths` [N] tokens each: `features` [T, d] and `labels` [T] in turn; `truth` [d, V] is Θ*."""
 
     features: np.ndarray
     labels: np.ndarray
@@ -163,7 +163,7 @@ def prepare_methods(world: World, seed: int) -> dict[str, Select]:
         "fisher": (pool, fisher),
         "fisher + uncertainty": (weighted, fisher),
         "ioptimal": (pool, IOptimalSettings()),
-        "ioptimal, λ = 1": (pool, IOptimalSettings(ridge=fisher.ridge)),
+        "ioptimal, λ = 300": (pool, IOptimalSettings(ridge=300)),
     }
     methods: dict[str, Select] = {name: partial(fill, pool, order) for name, order in ordered.items()}
     methods |= {name: partial(take_design, *design, seed) for name, design in designs.items()}

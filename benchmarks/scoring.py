@@ -28,10 +28,10 @@ from rich.table import Table
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from core.products import exact_products  # noqa: E402
 from core.records import Rendered  # noqa: E402
 from core.scoring.device import DTYPES, settle  # noqa: E402
 from core.scoring.models import LoadedModel, load_model, load_tokenizer  # noqa: E402
-from core.scoring.products import exact_products  # noqa: E402
 from core.scoring.scorer import Scorer  # noqa: E402
 from core.settings import IngestSettings, ScoringSettings  # noqa: E402
 from core.workbench import Workbench  # noqa: E402

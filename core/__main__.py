@@ -306,7 +306,7 @@ def _run(workspace: Path | None, as_json: bool, use: Callable[[Workbench], Any])
         if as_json:
             print(json.dumps(values, ensure_ascii=False))
         else:
-            for name, value in values.items():
+            for name, value in ((name, value) for name, value in values.items() if value is not None):
                 print(f"{name}: {value:,}" if type(value) is int else f"{name}: {value}")
 
 

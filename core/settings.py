@@ -188,14 +188,7 @@ class FisherSettings(DesignSettings):
 
 
 class IOptimalSettings(DesignSettings):
-    """I-optimal design: the same search for another objective."""
-
-    ridge: float = Field(
-        300.0,
-        ge=1e-6,
-        le=1e6,
-        description="λ, the prior's precision: how sure one is before any example. Larger spreads the picks less.",
-    )
+    """I-optimal design: the same search for another objective, where λ is the prior's precision."""
 
 
 class InstructDiffSettings(Settings):

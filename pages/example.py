@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.records import DatasetRow
+from core.records import DatasetRow, SelectionRow
 from core.web.notices import missing, show_errors
 from core.web.rows import ask_row
-from core.web.scores import SCORES, read_picks, scores_of
+from core.web.scores import SCORES, describe_covers, read_covers, read_left_out, read_picks, scores_of
 from core.web.session import current_dataset, current_run, current_selection, open_bench
 from core.web.theme import format_count, format_sig
 
@@ -32,9 +32,12 @@ def tell_story(row: int) -> None:
     if selection is None:
         st.write("Nothing is selected yet; choose examples on the Desk.")
         return
-    pick = next((pick for pick in read_picks(selection.selection) if pick.row == row), None)
+    picks = read_picks(selection.selection)
+    pick = next((pick for pick in picks if pick.row == row), None)
+    covers = describe_covers(read_covers(selection.selection, (row,))[row], {other.row: other.rank for other in picks})
     if pick is None:
         st.markdown(f"**Left out**: {selection.criterion} took others first, within the budget of {selection.budget}.")
+        tell_left_out(selection, row, covers)
         return
     st.markdown(f"**Picked as #{pick.rank:,}**: {pick.reason}.")
     if pick.gain is not None and pick.gain_alone:
@@ -43,6 +46,21 @@ def tell_story(row: int) -> None:
             f"Alone it would bring {format_sig(pick.gain_alone)}: the earlier picks already held "
             f"{100 * max(0.0, 1 - pick.gain / pick.gain_alone):.0f} % of it."
         )
+    if covers:
+        st.write(f"Most of that by {covers}.")
+
+
+def tell_left_out(selection: SelectionRow, row: int, covers: str) -> None:
+    """What it would bring now, and which picks already tell it."""
+    left = read_left_out(selection.selection, row)
+    if left is None:
+        return
+    st.write(
+        f"It would add {format_sig(left.gain)} nats now, alone {format_sig(left.gain_alone)}: the selection already "
+        f"holds {100 * left.covered:.0f} % of it."
+    )
+    if covers:
+        st.write(f"Most of that by {covers}.")
 
 
 def show_scores(row: int) -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 from core.records import Pick, SelectionRow
 from core.web.charts import draw_gains
 from core.web.notices import show_errors
-from core.web.scores import read_picks, shorten
+from core.web.scores import describe_covers, read_covers, read_picks, shorten
 from core.web.session import open_bench
 from core.web.steps import require_selection
 from core.web.theme import format_count, format_sig
@@ -15,6 +15,11 @@ PAGE_ROWS = 50
 GAIN_HELP = (
     "log det(I + F V⁻¹ Fᵀ): how much this example adds to what the earlier picks already tell about the "
     "model's last layer. A nat is 1.44 bits."
+)
+
+COVERS_HELP = (
+    "The earlier picks that already tell most of what this example would tell alone, each with the share that it and "
+    "those named before it cover together."
 )
 
 
@@ -37,6 +42,8 @@ def show_ledger(selection: SelectionRow, picks: list[Pick]) -> None:
     page = st.pagination(pages, key=f"gains.page.{selection.selection}") if pages > 1 else 1
     shown = picks[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
     texts = {text.row: text for text in open_bench().datasets.texts(selection.dataset, [pick.row for pick in shown])}
+    covers = read_covers(selection.selection, tuple(pick.row for pick in shown))
+    ranks = {pick.row: pick.rank for pick in picks}
     number = st.column_config.NumberColumn
     st.dataframe(
         pd.DataFrame(
@@ -48,6 +55,7 @@ def show_ledger(selection: SelectionRow, picks: list[Pick]) -> None:
                     "Gain": pick.gain,
                     "Alone": pick.gain_alone,
                     "Cumulative": pick.cumulative,
+                    "Covered by": describe_covers(covers[pick.row], ranks),
                     "Tokens": pick.response_tokens,
                     "Reason": pick.reason,
                 }
@@ -62,6 +70,7 @@ def show_ledger(selection: SelectionRow, picks: list[Pick]) -> None:
             "Gain": number("Gain (nats)", format="%.3g", help=GAIN_HELP),
             "Alone": number("Alone (nats)", format="%.3g", help="What it would gain on the empty set."),
             "Cumulative": number("Cumulative (nats)", format="%.1f"),
+            "Covered by": st.column_config.TextColumn(help=COVERS_HELP, width=220),
             "Tokens": number("Tokens", format="localized"),
         },
     )

@@ -5,10 +5,8 @@ from typing import Any
 import streamlit as st
 
 from core.records import RunRow, SelectionRow
-from core.selection.registry import CRITERIA
-from core.settings import Settings
 from core.web.charts import draw_cumulative, draw_histogram
-from core.web.forms import settings_form
+from core.web.desk import ask_selection
 from core.web.notices import escape_markdown, show_errors
 from core.web.scores import SCORES, ledger_table, read_picks, scores_of, selected_mask
 from core.web.session import current_selection, go_on_with, open_bench
@@ -16,64 +14,49 @@ from core.web.steps import require_finished_run
 from core.web.theme import format_count, format_percent, format_sig
 
 PAGE_ROWS = 50
-UNITS = {"percent": "%", "examples": "", "tokens": "tok"}
 NEXT_STEPS = {
     "See it on the map": "../../pages/map.py",
     "See each gain": "../../pages/gains.py",
     "Export": "../../pages/export.py",
 }
-UNIT_LABELS = {"percent": "%", "examples": "examples", "tokens": "tokens"}
-
-
-def ask_criterion(run: RunRow) -> tuple[str, Settings]:
-    """The goal in a curator's words, and the criterion's own settings."""
-    calibrated = bool(run.settings["calibration"] or run.settings["calibrated_model"])
-    possible = [name for name, rule in CRITERIA.items() if calibrated or not rule.needs_calibration]
-    name = st.radio(
-        "Goal",
-        possible,
-        format_func=lambda option: CRITERIA[option].goal,
-        captions=[f"{option}: {CRITERIA[option].source}" for option in possible],
-        key="desk.criterion",
-    )
-    rule = CRITERIA[name]
-    st.caption(rule.explanation)
-    if not rule.settings.model_fields:
-        return name, rule.settings()
-    with st.expander("Settings"):
-        return name, settings_form(rule.settings, f"desk.{name}")
-
-
-def ask_budget() -> str:
-    """The budget, in one of its three units."""
-    unit: str = st.segmented_control(
-        "Budget in",
-        list(UNITS),
-        default="percent",
-        required=True,
-        format_func=lambda option: UNIT_LABELS[option],
-        key="desk.unit",
-    )
-    amount = st.number_input(
-        f"Budget ({UNIT_LABELS[unit]})",
-        min_value=0.0,
-        value={"percent": 10.0, "examples": 100.0, "tokens": 20000.0}[unit],
-        step=1.0 if unit != "tokens" else 1000.0,
-        format="%g",
-        key=f"desk.budget.{unit}",
-    )
-    return f"{amount:g}{UNITS[unit]}" if unit == "percent" else f"{amount:.0f}{UNITS[unit]}"
+PROOF_HELP = (
+    "A proof, not an estimate: no selection within the same budget, pins and quotas can hold more than an upper bound "
+    "that follows from the objective being submodular and concave; this selection reaches at least this share of it."
+)
 
 
 def controls(run: RunRow) -> None:
-    """What to choose by, and how much."""
-    name, settings = ask_criterion(run)
-    budget = ask_budget()
-    seed = int(st.number_input("Seed", min_value=0, value=0, step=1, help="Of random draws and of the random band."))
-    if st.button("Select", type="primary", width="stretch"):
-        with st.spinner("Selecting"):
-            report = open_bench().select(run.dataset, name, budget, run=run.run, seed=seed, settings=settings)
-        go_on_with(selection=report.selection)
+    """What to choose by, and how much; Select makes the selection."""
+    asked = ask_selection(run)
+    if asked is None:
+        return
+    with st.spinner("Selecting"):
+        report = open_bench().select(
+            run.dataset,
+            asked.criterion,
+            asked.budget,
+            run=run.run,
+            seed=asked.seed,
+            settings=asked.settings,
+            quotas=asked.quotas,
+            target_run=asked.target_run,
+        )
+    go_on_with(selection=report.selection)
+
+
+def say_how_good(selection: SelectionRow) -> None:
+    """Against random, and for another objective than information its own figures."""
+    low, high = selection.envelope["low"][-1], selection.envelope["high"][-1]
+    if (own := selection.variance) is not None:
+        shares = [format_percent(own[name]) for name in ("explained", "random_low", "random_high", "upper_bound")]
+        st.caption(
+            f"Lowers the mean predictive variance by {shares[0]}; random subsets of equal tokens by {shares[1]} to "
+            f"{shares[2]}; no selection within this budget by more than {shares[3]}."
+        )
+    if selection.log_det < low:
+        st.caption("Below the random band: random examples of as many tokens hold more information.")
+    elif selection.log_det <= high:
+        st.caption("Within the random band: by information, not distinguishable from random.")
 
 
 def show_selection(selection: SelectionRow) -> None:
@@ -81,7 +64,7 @@ def show_selection(selection: SelectionRow) -> None:
     frame, picks = scores_of(selection.run), read_picks(selection.selection)
     counts = open_bench().runs.counts(selection.run)
     low, high = selection.envelope["low"][-1], selection.envelope["high"][-1]
-    figures = st.columns(3)
+    figures = st.columns(4)
     share, token_share = selection.examples / counts["scored"], selection.tokens / counts["tokens"]
     plain: Any = {"delta_color": "off", "delta_arrow": "off"}
     figures[0].metric("Examples", format_count(selection.examples), f"{format_percent(share)} of the pool", **plain)
@@ -95,10 +78,10 @@ def show_selection(selection: SelectionRow) -> None:
         help="log det of the design matrix above its ridge; 20 random subsets of equal tokens beside it.",
         **plain,
     )
-    if selection.log_det < low:
-        st.caption("Below the random band: random examples of as many tokens hold more information.")
-    elif selection.log_det <= high:
-        st.caption("Within the random band: by information, not distinguishable from random.")
+    if selection.at_least is not None:
+        what = "variance explained" if selection.variance else "information"
+        figures[3].metric("Of the best possible", f"≥ {100 * selection.at_least:.1f} %", what, help=PROOF_HELP, **plain)
+    say_how_good(selection)
     for column, (label, page) in zip(st.columns(len(NEXT_STEPS)), NEXT_STEPS.items(), strict=True):
         if column.button(label, width="stretch"):
             st.switch_page(page)

@@ -20,10 +20,10 @@ from typing import Any
 import torch
 
 from core.files import replacing_folder
+from core.products import exact_products
 from core.records import Rendered
 from core.scoring.device import choose_device, choose_dtype
 from core.scoring.models import model_source
-from core.scoring.products import exact_products
 from core.settings import CalibrationSettings, ScoringSettings
 
 ReportStep = Callable[[int, int], None]

@@ -31,7 +31,10 @@ def choose_device(name: str) -> torch.device:
         raise BadInput(f"Device {name!r} is not there: this torch ({torch.__version__}) sees no GPU; use device cpu.")
     if name == "mps" and not torch.backends.mps.is_available():
         raise BadInput("Device 'mps' is not there: it is Apple's GPU; use device cpu or auto.")
-    return torch.device(name)
+    try:
+        return torch.device(name)
+    except RuntimeError:
+        raise BadInput(f"There is no device {name!r}; give auto, cpu, cuda or cuda:0.") from None
 
 
 def choose_dtype(name: str, device: torch.device) -> torch.dtype:

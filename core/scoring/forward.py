@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch._dynamo.exc import TorchDynamoException
 
+from core.products import exact_products
 from core.records import Rendered
 from core.scoring.batches import pad_right
 from core.scoring.device import Limits
 from core.scoring.models import LoadedModel
-from core.scoring.products import exact_products
 from core.scoring.reduction import VocabularyReduction
 from core.settings import ScoringSettings
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import BadInput
-from core.scoring.products import exact_products
+from core.products import exact_products
 
 CHECKED_TOKENS = 8
 

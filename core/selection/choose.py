@@ -26,7 +26,8 @@ class Variance:
     selection's, the lowest and highest of random subsets of equal tokens, and the most that is possible."""
 
     explained: float
-    random: tuple[float, float]
+    random_low: float
+    random_high: float
     upper_bound: float
 
 
@@ -100,6 +101,7 @@ def _measure_variance(
     band = random_envelope(pool, tokens, full.emptied, seed, points=1).values
     return Variance(
         explained=proof.value / prior,
-        random=(float(band.min()) / prior, float(band.max()) / prior),
+        random_low=float(band.min()) / prior,
+        random_high=float(band.max()) / prior,
         upper_bound=proof.upper_bound / prior,
     )

@@ -50,7 +50,7 @@ class Covers:
         nearest = np.sort(likeness[:before].topk(min(SHORTLIST, before)).indices.cpu().numpy())
         if not len(nearest) or alone <= 0:
             return []
-        picks, covers = self._picks[nearest], list[Cover]()
+        picks, covers, named = self._picks[nearest], list[Cover](), list[int]()
         G = self._factors.read_padded(picks)  # [n, g, p]
         FQ, GQ = F, G
         for _ in range(min(MOST, len(picks))):
@@ -59,11 +59,13 @@ class Covers:
             L = torch.linalg.cholesky(S)  # [n, g, g]
             B = torch.linalg.solve_triangular(L, GQ @ F.T, upper=False)  # [n, g, r]
             left = _information((FQ @ F.T - B.mT @ B) / self._ridge)
+            left[named] = torch.inf
             best = int(left.argmin())
             share = 1 - float(left[best]) / alone
             if share - (covers[-1].share if covers else 0.0) < LEAST_SHARE:
                 break
             covers.append(Cover(int(picks[best]), share))
+            named.append(best)
             E = torch.linalg.solve_triangular(L[best], GQ[best], upper=False)  # [g, p]
             FQ, GQ = FQ - (F @ E.T) @ E, GQ - (G @ E.T) @ E
         return covers

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.products import exact_products
 from core.selection.factors import Factors, Padded
 
 REFACTOR_EVERY = 64
@@ -47,6 +48,7 @@ class Design:
         self._eye = torch.eye(factors.dimension, dtype=torch.float64, device=factors.device)
         self._V = ridge * self._eye
         self._C: Tensor | None = None
+        self._is_empty = True
         self._updates = 0
 
     @property
@@ -60,6 +62,12 @@ class Design:
     def gains(self, rows: np.ndarray) -> np.ndarray:
         """What each of these rows would add, [n] float64."""
         return self.measure(rows).gains
+
+    def bounds(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What each of these rows would add, at least and at most, [n] each: the gains themselves, unless
+        a subclass knows a cheaper way."""
+        gains = self.gains(rows)
+        return gains, gains
 
     def measure(self, rows: np.ndarray) -> Measures:
         """Gains and slopes of these rows, a block at a time."""
@@ -77,6 +85,7 @@ class Design:
         Y = F @ self.whitening()
         L = torch.linalg.cholesky(identity(len(Y), Y) + Y @ Y.T)
         self._V += F.T @ F
+        self._is_empty = False
         self._updates += 1
         if self._updates % REFACTOR_EVERY == 0 or 2 * len(Y) > len(self._V):
             self._forget()
@@ -102,6 +111,7 @@ class Design:
         self.settle()
         mixture = self.emptied()
         mixture._V = (1 - step) * self._V + step * other._V
+        mixture._forget()
         return mixture
 
     def whitening(self) -> Tensor:
@@ -131,7 +141,7 @@ class Design:
 
     def _forget(self) -> None:
         """V has changed otherwise than by an update of what follows from it."""
-        self._C = None
+        self._C, self._is_empty = None, False
 
     def _shrink(self, Y: Tensor, TY: Tensor) -> None:
         """C ← C S with S = I − Yᵀ T Y, T = L⁻ᵀ (I + L)⁻¹."""
@@ -149,11 +159,17 @@ class Design:
                 total += F.T @ (F * torch.from_numpy(each).to(F.device)[:, None])
         return total
 
-    def _whitened(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, Padded]]:
-        C = self.whitening()
+    def _whitened(self, rows: np.ndarray, dtype: torch.dtype = torch.float64) -> Iterator[tuple[np.ndarray, Padded]]:
+        """Blocks of these rows with `Y = F C`, a product of this precision, in groups of like length."""
+        C = self.whitening().to(dtype)
         for positions in self.factors.blocks(rows):
-            block = rows[positions]
-            for padded in self.factors.pad(self.factors.read(block) @ C, block):
+            F = self.factors.read(rows[positions], dtype)
+            if self._is_empty:
+                Y = F / self.ridge**0.5
+            else:
+                with exact_products(dtype):
+                    Y = F @ C
+            for padded in self.factors.pad(Y, rows[positions]):
                 yield positions, padded
 
 

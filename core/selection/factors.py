@@ -11,7 +11,9 @@ CPU_BLOCK_BYTES = 64 << 20
 GPU_BLOCK_BYTES = 1 << 30
 RESIDENT_SHARE = 0.4
 PADDING = 0.6
-"""Factors are padded together while the shortest has this share of the longest's rows."""
+MULTIPLE = 8
+"""Factors are padded together while the shortest has this share of the longest's rows, to a multiple of
+eight: every new shape of a product costs a library some preparation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +37,30 @@ class Factors:
         self.offsets = offsets
         self.ranks = np.diff(offsets)
         self._values = values
+        self._norms = np.full(len(self.ranks), np.nan)
         self._resident = self._load_whole() if self.device.type == "cuda" else None
         block_bytes = GPU_BLOCK_BYTES if self.device.type == "cuda" else CPU_BLOCK_BYTES
         self._block_rows = max(1, block_bytes // (8 * self.dimension))
 
-    def read(self, rows: np.ndarray) -> Tensor:
-        """The factors of these rows, one after the other, [Σ r_i, p] float64."""
+    def read(self, rows: np.ndarray, dtype: torch.dtype = torch.float64) -> Tensor:
+        """The factors of these rows, one after the other, [Σ r_i, p]."""
         index = _ranges(self.offsets[rows], self.ranks[rows])
         if self._resident is not None:
-            return self._resident[torch.from_numpy(index).to(self.device)].double()
+            return self._resident[torch.from_numpy(index).to(self.device)].to(dtype)
         is_one_range = len(index) and (np.diff(rows) == 1).all()
         values = self._values[index[0] : index[-1] + 1] if is_one_range else self._values[index]
-        return torch.from_numpy(np.asarray(values, dtype=np.float64)).to(self.device)
+        return torch.from_numpy(np.array(values)).to(self.device, dtype)
+
+    def norms(self, rows: np.ndarray) -> np.ndarray:
+        """The Frobenius norms ‖F_i‖ of these rows [n], each computed once."""
+        unknown = rows[np.isnan(self._norms[rows])]
+        for positions in self.blocks(unknown):
+            block = unknown[positions]
+            squares = (self.read(block) ** 2).sum(dim=1).cpu().numpy()
+            owner = np.repeat(np.arange(len(block)), self.ranks[block])
+            self._norms[block] = np.sqrt(np.bincount(owner, squares, len(block)))
+        norms: np.ndarray = self._norms[rows]
+        return norms
 
     def read_padded(self, rows: np.ndarray) -> Tensor:
         """The factors of these rows, padded with zeros to the longest, [n, r, p] float64."""
@@ -69,8 +83,8 @@ class Factors:
         starts = np.cumsum(ranks) - ranks
         order = np.argsort(-ranks, kind="stable")
         while len(order):
-            longest = int(ranks[order[0]])
-            count = int(np.searchsorted(-ranks[order], -PADDING * longest, side="right"))
+            count = int(np.searchsorted(-ranks[order], -PADDING * ranks[order[0]], side="right"))
+            longest = -(-int(ranks[order[0]]) // MULTIPLE) * MULTIPLE if count > 1 else int(ranks[order[0]])
             group, order = order[:count], order[count:]
             yield Padded(group, _pad(flat, starts[group], ranks[group], longest))
 

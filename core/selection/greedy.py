@@ -38,6 +38,9 @@ class Objective(Protocol):
     def gains(self, rows: np.ndarray) -> np.ndarray:
         """Marginal gains of the rows, given what was added."""
 
+    def bounds(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What these gains are at least and at most, by a cheaper computation if there is one."""
+
     def add(self, row: int) -> float:
         """Add one row."""
 
@@ -63,30 +66,39 @@ class Plan:
 
 
 class Candidates:
-    """The candidates of one search: their rows [n], what they cost, and the last value known of each.
+    """The candidates of one search: their rows [n], what they cost, and what is known of each one's value.
 
-    A value is a gain divided by the candidate's weight; infinite where none was computed yet.
+    A value is a gain divided by the candidate's weight. It is at most `highs` and, where it was computed
+    after the last pick, at least `lows`.
     """
 
     def __init__(self, objective: Objective, rows: np.ndarray, weights: np.ndarray, room: Room) -> None:
         self.objective, self.rows, self.weights, self.room = objective, rows, weights, room
-        self.values = np.full(len(rows), np.inf)
+        self.lows, self.highs = np.full(len(rows), -np.inf), np.full(len(rows), np.inf)
         self.evaluations = 0
 
     def refresh(self, positions: np.ndarray) -> None:
-        """Compute the values at these positions, given what was picked."""
-        self.values[positions] = self.objective.gains(self.rows[positions]) / self.weights[positions]
+        """Compute what the values at these positions are, about, given what was picked."""
+        lows, highs = self.objective.bounds(self.rows[positions])
+        self.lows[positions], self.highs[positions] = lows / self.weights[positions], highs / self.weights[positions]
         self.evaluations += len(positions)
 
     def pick(self, fresh: np.ndarray) -> Step:
-        """Take the best of `fresh`, positions whose values are of now; of equals the lowest row."""
-        ties = fresh[self.values[fresh] >= _floor(float(self.values[fresh].max()))]
-        best = int(ties.min())
-        gain = float(self.values[best] * self.weights[best])
+        """Take the best of `fresh`, positions refreshed since the last pick; of equals the lowest row.
+
+        Those that may be best, as far as is known, are computed exactly first.
+        """
+        best_low = _floor(float(self.lows[fresh].max()))
+        finalists = np.sort(fresh[self.highs[fresh] >= best_low])
+        gains = self.objective.gains(self.rows[finalists])
+        values = gains / self.weights[finalists]
+        self.highs[finalists] = values
+        winner = int(np.argmax(values >= _floor(float(values.max()))))
+        best = int(finalists[winner])
         self.objective.add(int(self.rows[best]))
         self.room.take(best)
-        step = Step(int(self.rows[best]), gain, self.evaluations)
-        self.values[best], self.evaluations = -np.inf, 0
+        step = Step(int(self.rows[best]), float(gains[winner]), self.evaluations)
+        self.highs[best], self.evaluations = -np.inf, 0
         return step
 
 
@@ -109,7 +121,7 @@ def search_greedy(
 def _search_naive(candidates: Candidates) -> Iterator[Step]:
     left = np.arange(len(candidates.rows))
     while len(left := left[candidates.room.fits(left)]):
-        candidates.refresh(left)
+        candidates.evaluations, candidates.lows[left], candidates.highs[left] = len(left), -np.inf, np.inf
         step = candidates.pick(left)
         left = left[candidates.rows[left] != step.row]
         yield step
@@ -130,7 +142,7 @@ def _search_lazy(candidates: Candidates) -> Iterator[Step]:
 
 
 def _put_back(queue: Queue, candidates: Candidates, positions: np.ndarray) -> None:
-    entries = _entries(candidates, positions[np.isfinite(candidates.values[positions])])
+    entries = _entries(candidates, positions[np.isfinite(candidates.highs[positions])])
     if len(entries) > len(queue):
         queue += entries
         heapq.heapify(queue)
@@ -163,7 +175,7 @@ def _take_best(candidates: Candidates, queue: Queue) -> np.ndarray:
         if len(fitting):
             candidates.refresh(fitting)
             fresh.append(fitting)
-            best = max(best, float(candidates.values[fitting].max()))
+            best = max(best, float(candidates.lows[fitting].max()))
             size *= 2
     return np.concatenate(fresh) if fresh else np.zeros(0, dtype=np.int64)
 
@@ -182,7 +194,7 @@ def _search_stochastic(candidates: Candidates, plan: Plan) -> Iterator[Step]:
 
 
 def _entries(candidates: Candidates, positions: np.ndarray) -> Queue:
-    return list(zip((-candidates.values[positions]).tolist(), positions.tolist(), strict=True))
+    return list(zip((-candidates.highs[positions]).tolist(), positions.tolist(), strict=True))
 
 
 def _floor(value: float) -> float:

@@ -11,14 +11,36 @@ only fall as S grows. By the weight of an example its derivative is `tr(F_i V⁻
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from core.products import exact_products
 from core.selection.design import Design
+
+EPSILON = 1e-6
+"""Of a float32 product with numbers rounded to float32 (2⁻²⁴ each), with a sum of some thousand terms."""
 
 
 class LogDet(Design):
     """D-optimality: the volume of what the parameters can still be."""
+
+    def bounds(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Gains from products in float32, several times as fast, and how far they may be off.
+
+        `Y = F C` is off by `‖δY‖ ≤ ε ‖F‖ ‖C‖`, and log det(I + Y Yᵀ) by `2 ‖(I + Y Yᵀ)⁻¹ Y‖ ‖δY‖ ≤ √r ε ‖F‖ / √λ`,
+        since σ / (1 + σ²) ≤ 1/2 for singular values σ of Y, and ‖C‖² ≤ 1/λ. `Y Yᵀ` is off by `ε ‖Y‖²`, and
+        log det by `√r ε ‖Y‖²` more.
+        """
+        gains, squares = np.zeros(len(rows)), np.zeros(len(rows))
+        for positions, padded in self._whitened(np.asarray(rows, dtype=np.int64), torch.float32):
+            where = positions[padded.positions]
+            with exact_products(torch.float32):
+                gain, square = self._measure(padded.rows)
+            gains[where], squares[where] = gain.cpu().numpy(), square.cpu().numpy()
+        spread = self.factors.norms(rows) / self.ridge**0.5 + squares
+        off = EPSILON * np.sqrt(self.factors.ranks[rows]) * spread
+        return gains - off, gains + off
 
     def value(self) -> float:
         """f(S) in nats, from a fresh factorisation of V."""
@@ -32,7 +54,7 @@ class LogDet(Design):
         return len(self._V) - self.ridge * float((self.whitening() ** 2).sum())
 
     def _measure(self, Y: Tensor) -> tuple[Tensor, Tensor]:
-        G = inner_products(Y)
+        G = inner_products(Y).double()
         slopes = G.diagonal(dim1=1, dim2=2).sum(dim=1)
         G.diagonal(dim1=1, dim2=2).add_(1.0)
         diagonal = torch.linalg.cholesky(G).diagonal(dim1=1, dim2=2)

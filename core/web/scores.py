@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.records import Pick
+from core.records import Cover, LeftOut, Pick
 from core.web.session import open_bench
 
 SCORES = {
@@ -52,6 +52,24 @@ def _read_map(run: str, version: int) -> dict[str, Any]:
 def read_picks(selection: str) -> list[Pick]:
     """A selection's ledger."""
     return open_bench().selections.picks(selection)
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def read_covers(selection: str, rows: tuple[int, ...]) -> dict[int, list[Cover]]:
+    """The picks that cover most of each of these rows' information; for a pick, earlier ones."""
+    return open_bench().covers(selection, rows)
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def read_left_out(selection: str, row: int) -> LeftOut | None:
+    """What an example outside a selection would bring; nothing for one that is in it, or was not scored."""
+    return next(iter(open_bench().selections.left_out(selection, [row])), None)
+
+
+def describe_covers(covers: list[Cover], ranks: dict[int, int]) -> str:
+    """Picks by rank with the share that they cover together, such as `#17 58 %, with #112 71 %`."""
+    parts = [f"#{ranks[cover.row]:,} {100 * cover.share:.0f} %" for cover in covers]
+    return ", with ".join(parts)
 
 
 def selected_mask(picks: list[Pick], count: int) -> np.ndarray:

@@ -180,7 +180,7 @@ class Choosing(Pools):
             log_det=choice.proof.value,
             envelope=choice.envelope.bands(),
             upper_bound=choice.proof.upper_bound,
-            variance=asdict(choice.variance) if choice.variance else None,
+            variance=None if choice.variance is None else asdict(choice.variance),
             evaluations=evaluations if found.gains is not None else None,
         )
         rest = choice.left_out

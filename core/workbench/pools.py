@@ -53,21 +53,37 @@ class Pools(Scoring):
         """These rows of the pool itself as a target. Raises BadInput when none of them was scored."""
         return _target(self.arrays(run.run), pool.response_tokens, np.intersect1d(rows, pool.scored), run)
 
+    def possible_targets(self, run: RunRow) -> list[RunRow]:
+        """Finished runs of other datasets that `target_of_run` takes for this run, the newest of each dataset."""
+        others = [dataset.name for dataset in self.datasets.all() if dataset.name != run.dataset]
+        fitting = (
+            next((other for other in self.runs.of_dataset(name) if self._is_finished_like(run, other)), None)
+            for name in others
+        )
+        return [other for other in fitting if other is not None]
+
+    def _is_finished_like(self, run: RunRow, other: RunRow) -> bool:
+        return _unlike(run, other) is None and self.run_progress(other.run).state == "done"
+
     def target_of_run(self, run: RunRow, target_run: str) -> Target:
         """All examples of another dataset's run. Raises BadInput unless the same model scored it in the same way."""
         other = self.runs.get(target_run)
         self._check_finished(other.run)
-        if other.model_identity != run.model_identity:
-            raise BadInput(f"Scoring run {target_run!r} is by another model than {run.run!r}; score both with one.")
-        for option in SAME_SPACE:
-            theirs, ours = (each.settings["scoring"].get(option) for each in (other, run))
-            if theirs != ours:
-                raise BadInput(
-                    f"Scoring run {target_run!r} has {option} = {theirs!r}, {run.run!r} has {ours!r}; "
-                    "score both with the same."
-                )
+        if (difference := _unlike(run, other)) is not None:
+            raise BadInput(f"Scoring run {target_run!r} cannot be a target of {run.run!r}: {difference}.")
         pool, ours, theirs = self.pool(other), self.arrays(run.run), self.arrays(other.run)
         return _target(theirs, pool.response_tokens, pool.scored, other, theirs.rms_norm / ours.rms_norm)
+
+
+def _unlike(run: RunRow, other: RunRow) -> str | None:
+    """Why the features of two runs cannot be compared, if they cannot."""
+    if other.model_identity != run.model_identity:
+        return "it is by another model; score both with one"
+    for option in SAME_SPACE:
+        theirs, ours = (each.settings["scoring"].get(option) for each in (other, run))
+        if theirs != ours:
+            return f"it has {option} = {theirs!r} instead of {ours!r}; score both with the same"
+    return None
 
 
 def _target(

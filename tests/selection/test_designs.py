@@ -153,3 +153,14 @@ def test_vectors_of_norm_1e_minus_4_to_1e4_do_not_drift() -> None:
     quick = VectorLogDet(factors, 1.0)
     total = sum(quick.add(int(row)) for row in generator.permutation(3000))
     assert total == pytest.approx(oracles.log_det_information(list(X.astype(np.float32)[:, None]), range(3000), 1.0))
+
+
+@given(pools, st.sampled_from([0.1, 1.0, 10.0]))
+def test_gains_lie_within_their_bounds(pool: Pool, ridge: float) -> None:
+    objective, rows = LogDet(pool.design_factors, ridge), np.arange(len(pool.nll))
+    for row in rows[: len(rows) // 2]:
+        lows, highs = objective.bounds(rows)
+        gains = objective.gains(rows)
+        assert np.all(lows <= gains)
+        assert np.all(gains <= highs)
+        objective.add(int(row))

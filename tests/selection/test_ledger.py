@@ -73,12 +73,12 @@ def test_what_covers_an_example_is_found_and_its_share_is_exact(seed: int, n: in
     if oracles.log_det_information(factors, [row], ridge) == 0:
         assert found == []
         return
-    other, share = oracles.best_cover(factors, row, picks.tolist(), ridge)
+    _, share = oracles.best_cover(factors, row, picks.tolist(), ridge)
     if share < covers_module.LEAST_SHARE:
         assert found == []
         return
     assert found[0].share == pytest.approx(share, rel=1e-6)
-    _ = other
+    assert len({cover.row for cover in found}) == len(found)
     alone, named = oracles.log_det_information(factors, [row], ridge), [cover.row for cover in found]
     for k, cover in enumerate(found, 1):
         both = oracles.log_det_information(factors, [*named[:k], row], ridge)

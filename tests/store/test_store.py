@@ -1,6 +1,7 @@
 """The store keeps what it is given, exactly once, and says who has the file."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -9,7 +10,7 @@ import pytest
 
 from core.errors import BadInput, WorkspaceBusy
 from core.records import Example, IngestReport, Quarantined
-from core.store import Database, Datasets, Runs
+from core.store import Database, Datasets, Runs, Selections
 from core.store.schema import STEPS
 from tests.conftest import held_database
 
@@ -93,6 +94,42 @@ def test_a_workspace_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         connection.execute("INSERT INTO schema_steps (step, title) VALUES (?, 'later')", [len(STEPS) + 1])
     with pytest.raises(BadInput, match="newer Gleaner"):
         Database(path)
+
+
+def test_a_workspace_of_an_older_version_keeps_its_selections(tmp_path: Path) -> None:
+    path = tmp_path / "curation.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "CREATE TABLE schema_steps (step INTEGER PRIMARY KEY, title VARCHAR, "
+            "applied_at TIMESTAMP DEFAULT (now() AT TIME ZONE 'UTC'))"
+        )
+        for number, (title, statements) in enumerate(STEPS[:3], 1):
+            connection.execute(statements)
+            connection.execute("INSERT INTO schema_steps (step, title) VALUES (?, ?)", [number, title])
+        connection.execute(
+            "INSERT INTO selections VALUES ('s', 'r', 'd', 'fisher', '1', 0, '{}', 1, 5, 2.5, "
+            """'{"low": [1.0], "high": [2.0]}', now()::TIMESTAMP)"""
+        )
+        connection.execute("INSERT INTO picks VALUES ('s', 1, 0, 2.5, 2.5, 2.5, 5, 'best')")
+    database = Database(path)
+    kept = Selections(database)
+    assert kept.get("s").log_det == 2.5
+    assert kept.get("s").at_least is None
+    assert kept.picks("s")[0].objective_gain is None
+    assert kept.left_out("s") == []
+    database.close()
+
+
+def test_a_column_of_the_rows_as_they_came_is_read_by_name(database: Database) -> None:
+    datasets = Datasets(database)
+    originals = ['{"a/b~": "x", "n": 1}', '{"n": null}', '{"n": [1, 2]}']
+    with datasets.loading("d") as loading:
+        loading.add([replace(example(row), original=original) for row, original in enumerate(originals)], [])
+        loading.finish("file", {}, "hash", IngestReport("d", "alpaca", 3, 3, 0))
+    assert datasets.column("d", "a/b~") == ["x", "(none)", "(none)"]
+    assert datasets.column("d", "n") == ["1", "(none)", "[1,2]"]
+    with pytest.raises(BadInput, match="No row of dataset 'd' has a column 'm'; the first row has a/b~, n"):
+        datasets.column("d", "m")
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:

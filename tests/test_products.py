@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from core.scoring import products
+from core import products
 
 
 def error(dtype: torch.dtype) -> float:
