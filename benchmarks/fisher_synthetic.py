@@ -8,6 +8,7 @@ features x in R^d lie around its topic's direction, and its label is drawn from 
 - independent: x is the topic's direction plus noise, given before any label.
 - autoregressive: the same plus a fixed embedding of the label before it. Whole responses with unusual
   features then also have unusual labels, and whoever selects the one selects the other.
+- markov: no topics and no noise, the embeddings of the two labels before alone.
 
 Every method takes whole examples, going on while one still fits into the budget of tokens. A multinomial
 logistic regression without intercept, penalty (0.1/2) ‖Θ‖², is fitted to the tokens taken. A token's error is
@@ -61,7 +62,7 @@ from core.selection.pool import Pool
 from core.selection.room import Room
 from core.settings import DesignSettings, FisherSettings, IOptimalSettings
 
-WORLDS = ("independent", "autoregressive")
+WORLDS = ("independent", "autoregressive", "markov")
 BUDGETS = (400, 800, 1600, 3200)
 DIMENSION, CLASSES, TOPICS, SKEW, NOISE = 12, 12, 20, 1.5, 0.5
 SHORTEST, LONGEST, LOGIT_SPREAD = 5, 40, 2.0
@@ -124,20 +125,23 @@ def measure_world(kind: str, seed: int, examples: int) -> Errors:
 def draw_world(kind: str, seed: int, examples: int) -> World:
     """A pool of the kind; features have mean square norm 1, logits a standard deviation of about 2."""
     generator = np.random.default_rng([seed, 10 + WORLDS.index(kind)])
-    is_autoregressive = kind == "autoregressive"
+    has_topics, labels_back = kind != "markov", {"independent": 0, "autoregressive": 1, "markov": 2}[kind]
     truth = LOGIT_SPREAD * generator.standard_normal((DIMENSION, CLASSES))
     directions, embeddings = (draw_directions(generator, count) for count in (TOPICS, CLASSES))
     shares = 1 / np.arange(1, TOPICS + 1) ** SKEW
     topics = generator.choice(TOPICS, examples, p=shares / shares.sum())
     lengths = generator.integers(SHORTEST, LONGEST + 1, examples)
     noise = NOISE / DIMENSION**0.5 * generator.standard_normal((examples, LONGEST, DIMENSION))
-    X = directions[topics][:, None] + noise  # [N, T, d]
+    X = has_topics * (directions[topics][:, None] + noise)  # [N, T, d]
     Y = np.zeros((examples, LONGEST), dtype=np.int64)
-    before = generator.integers(0, CLASSES, examples)
+    before = [generator.integers(0, CLASSES, examples) for _ in range(max(1, labels_back))]
+    embedded = [embeddings, *(draw_directions(generator, CLASSES) for _ in range(labels_back - 1))][:labels_back]
+    scale = (has_topics * (1 + NOISE**2) + labels_back) ** 0.5
     for t in range(LONGEST):
-        X[:, t] = (X[:, t] + is_autoregressive * embeddings[before]) / (1 + NOISE**2 + is_autoregressive) ** 0.5
+        X[:, t] = (X[:, t] + sum(E[labels] for E, labels in zip(embedded, before, strict=False))) / scale
         logits = X[:, t] @ truth
-        before = Y[:, t] = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)
+        Y[:, t] = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)
+        before = [Y[:, t], *before[:-1]]
     real = np.arange(LONGEST) < lengths[:, None]
     return World(X[real], Y[real], lengths, truth)
 
@@ -255,30 +259,30 @@ def fit_softmax(world: World, rows: np.ndarray) -> np.ndarray:
 
 
 def compare_with_random(worlds: list[Errors]) -> dict[str, dict[str, dict[str, float]]]:
-    """By method and budget: mean errors over the worlds, and the maximum's difference to random's, paired."""
+    """By method and budget: maximum and mean error over the worlds, and their differences to random's, paired."""
     figures: dict[str, dict[str, dict[str, float]]] = {}
     for name, budget in product(worlds[0], BUDGETS):
-        largest, mean = np.array([world[name][budget] for world in worlds]).T
-        difference = largest - np.array([world["random"][budget][0] for world in worlds])
-        low, high = ttest_1samp(difference, 0.0).confidence_interval(0.95) if name != "random" else (0.0, 0.0)
-        row = {
-            "max_error": largest.mean(),
-            "mean_error": mean.mean(),
-            "difference": difference.mean(),
-            "low": low,
-            "high": high,
-        }
+        errors, random = (np.array([world[which][budget] for world in worlds]) for which in (name, "random"))
+        row = {"max_error": errors[:, 0].mean(), "mean_error": errors[:, 1].mean()}
+        for column, prefix in enumerate(("", "mean_")):
+            difference = errors[:, column] - random[:, column]
+            low, high = ttest_1samp(difference, 0.0).confidence_interval(0.95) if name != "random" else (0.0, 0.0)
+            row |= {f"{prefix}difference": difference.mean(), f"{prefix}low": low, f"{prefix}high": high}
         figures.setdefault(name, {})[str(budget)] = {key: round(float(value), 4) for key, value in row.items()}
     return figures
 
 
 def draw_table(kind: str, methods: dict[str, dict[str, dict[str, float]]]) -> Table:
-    """Methods by budgets: the maximum error, and under it the difference to random with its interval."""
-    table = Table("method", *(f"{budget:,} tokens" for budget in BUDGETS), title=f"{kind}: maximum error")
+    """Methods by budgets: maximum and mean error, each with its difference to random and the interval of that."""
+    title = f"{kind}: maximum error, and under it the mean error"
+    table = Table("method", *(f"{budget:,} tokens" for budget in BUDGETS), title=title)
     for name, row in methods.items():
         cells = (
-            f"{cell['max_error']:.2f}"
-            + ("" if name == "random" else f"\n{cell['difference']:+.2f} [{cell['low']:+.2f}, {cell['high']:+.2f}]")
+            "\n".join(
+                f"{cell[error]:.2f}  {cell[prefix + 'difference']:+.2f} "
+                f"[{cell[prefix + 'low']:+.2f}, {cell[prefix + 'high']:+.2f}]"
+                for error, prefix in (("max_error", ""), ("mean_error", "mean_"))
+            )
             for cell in row.values()
         )
         table.add_row(name, *cells, end_section=True)

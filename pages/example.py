@@ -7,7 +7,7 @@ import streamlit as st
 from core.records import DatasetRow, SelectionRow
 from core.web.notices import missing, show_errors
 from core.web.rows import ask_row
-from core.web.scores import SCORES, describe_covers, read_covers, read_left_out, read_picks, scores_of
+from core.web.scores import SCORES, read_covers, read_left_out, read_picks, scores_of, tell_covers
 from core.web.session import current_dataset, current_run, current_selection, open_bench
 from core.web.theme import format_count, format_sig
 
@@ -34,7 +34,7 @@ def tell_story(row: int) -> None:
         return
     picks = read_picks(selection.selection)
     pick = next((pick for pick in picks if pick.row == row), None)
-    covers = describe_covers(read_covers(selection.selection, (row,))[row], {other.row: other.rank for other in picks})
+    covers = tell_covers(read_covers(selection.selection, (row,))[row], {other.row: other.rank for other in picks})
     if pick is None:
         st.markdown(f"**Left out**: {selection.criterion} took others first, within the budget of {selection.budget}.")
         tell_left_out(selection, row, covers)
@@ -47,7 +47,7 @@ def tell_story(row: int) -> None:
             f"{100 * max(0.0, 1 - pick.gain / pick.gain_alone):.0f} % of it."
         )
     if covers:
-        st.write(f"Most of that by {covers}.")
+        st.write(covers)
 
 
 def tell_left_out(selection: SelectionRow, row: int, covers: str) -> None:
@@ -60,7 +60,7 @@ def tell_left_out(selection: SelectionRow, row: int, covers: str) -> None:
         f"holds {100 * left.covered:.0f} % of it."
     )
     if covers:
-        st.write(f"Most of that by {covers}.")
+        st.write(covers)
 
 
 def show_scores(row: int) -> None:

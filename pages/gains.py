@@ -70,7 +70,9 @@ def show_ledger(selection: SelectionRow, picks: list[Pick]) -> None:
             "Gain": number("Gain (nats)", format="%.3g", help=GAIN_HELP),
             "Alone": number("Alone (nats)", format="%.3g", help="What it would gain on the empty set."),
             "Cumulative": number("Cumulative (nats)", format="%.1f"),
-            "Covered by": st.column_config.TextColumn(help=COVERS_HELP, width=220),
+            "Covered by": st.column_config.TextColumn(help=COVERS_HELP, width=190),
+            "Prompt": st.column_config.TextColumn(width=200),
+            "Reason": st.column_config.TextColumn(width=170),
             "Tokens": number("Tokens", format="localized"),
         },
     )

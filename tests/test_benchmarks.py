@@ -1,4 +1,4 @@
-"""The benchmarks of the scoring pass run from a clone and print what they promise."""
+"""The benchmarks run from a clone and print what they promise."""
 
 import json
 import subprocess
@@ -18,6 +18,15 @@ PROMISED = {
     },
     "scoring_memory.py": {"peak_memory_mb", "ratio"},
     "resume.py": {"kills", "files_compared", "files_different"},
+    "selection.py": {
+        "lazy_seconds",
+        "ratio_to_published",
+        "ratio_to_naive",
+        "ratio_to_submodlib",
+        "ratio_to_apricot",
+        "evaluations_share",
+    },
+    "fisher_synthetic.py": {"seeds", "independent", "autoregressive", "fisher_below_random_everywhere"},
 }
 
 
@@ -36,6 +45,12 @@ def test_a_benchmark_prints_its_figures_as_its_last_line(script: str) -> None:
     if script == "scoring_memory.py":
         assert figures["ratio"] < 1.2
         assert figures["mean_rank"] > 30
+    if script == "selection.py":
+        assert figures["evaluations_share"] < 0.5
+        assert figures["ratio_to_published"] > 1
+    if script == "fisher_synthetic.py":
+        fisher = figures["independent"]["fisher"]
+        assert all(of["low"] <= of["difference"] <= of["high"] for of in fisher.values())
     if script == "resume.py":
         assert figures["kills"] == 3
         assert figures["files_compared"] > 300

@@ -67,9 +67,17 @@ def read_left_out(selection: str, row: int) -> LeftOut | None:
 
 
 def describe_covers(covers: list[Cover], ranks: dict[int, int]) -> str:
-    """Picks by rank with the share that they cover together, such as `#17 58 %, with #112 71 %`."""
-    parts = [f"#{ranks[cover.row]:,} {100 * cover.share:.0f} %" for cover in covers]
-    return ", with ".join(parts)
+    """Picks by rank, each with the share that it and those before it cover, such as `#17 58 %, #112 71 %`."""
+    return ", ".join(f"#{ranks[cover.row]:,} {100 * cover.share:.0f} %" for cover in covers)
+
+
+def tell_covers(covers: list[Cover], ranks: dict[int, int]) -> str:
+    """The same as a sentence."""
+    if not covers:
+        return ""
+    parts = [f"#{ranks[cover.row]:,} {100 * cover.share:.0f} %" for cover in covers[1:]]
+    first = f"#{ranks[covers[0].row]:,} alone covers {100 * covers[0].share:.0f} % of it"
+    return ", together with ".join([first, *parts]) + "."
 
 
 def selected_mask(picks: list[Pick], count: int) -> np.ndarray:

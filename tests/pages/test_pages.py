@@ -87,6 +87,45 @@ def test_the_desk_selects_what_the_command_selects(open_app: Open, workspace: Pa
     assert app.metric[0].value == "6"
 
 
+def test_the_desk_keeps_quotas_and_says_how_near_the_best_it_is(open_app: Open, workspace: Path) -> None:
+    by_command = core_json(
+        workspace, "select", "chats", "--criterion", "ioptimal", "--budget", "6", "--quota", "topic=1<=2"
+    )
+    app = open_app(workspace, "select")
+    app.radio(key="desk.criterion").set_value("ioptimal").run()
+    app.segmented_control(key="desk.unit").set_value("examples").run()
+    app.number_input(key="desk.budget.examples").set_value(6).run()
+    app.text_area(key="desk.quotas").set_value("topic=1<=2\n\n").run()
+    button(app, "Select").click().run()
+    assert not app.exception
+    assert app.sidebar.selectbox(key="selection").value == by_command["selection"]
+    assert app.metric[3].value == f"≥ {100 * by_command['at_least']:.1f} %"
+    assert "Lowers the mean predictive variance by" in texts(app)
+
+
+@pytest.mark.parametrize(
+    ("quota", "words"), [("topic=1", "is not one of"), ("colour", "has a column 'colour'"), ("topic=7<=1", "there are")]
+)
+def test_an_impossible_quota_is_refused_on_the_desk(quota: str, words: str, open_app: Open, workspace: Path) -> None:
+    app = open_app(workspace, "select")
+    app.text_area(key="desk.quotas").set_value(quota).run()
+    button(app, "Select").click().run()
+    assert not app.exception
+    assert words in app.error[0].value.replace("\\", "")
+
+
+def test_an_example_says_which_picks_cover_it(open_app: Open, workspace: Path) -> None:
+    chosen = core_json(workspace, "select", "chats", "--criterion", "fisher", "--budget", "6")
+    with Workbench(workspace) as bench:
+        left = bench.selections.left_out(chosen["selection"])[0]
+        cover = bench.covers(chosen["selection"], [left.row])[left.row][0]
+        rank = next(p.rank for p in bench.selections.picks(chosen["selection"]) if p.row == cover.row)
+    app = open_app(workspace, "example", selection=chosen["selection"], row=str(left.row))
+    assert not app.exception
+    assert f"the selection already holds {100 * left.covered:.0f} % of it" in texts(app)
+    assert f"#{rank} alone covers {100 * cover.share:.0f} % of it" in texts(app)
+
+
 @pytest.mark.parametrize(("amount", "words"), [(0, "selects nothing"), (500, "more than there is")])
 def test_an_impossible_budget_is_refused_on_the_desk(amount: int, words: str, open_app: Open, workspace: Path) -> None:
     app = open_app(workspace, "select")

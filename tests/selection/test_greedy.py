@@ -93,6 +93,9 @@ class Rising:
         values = {row: 10.0 - row for row in range(10)} | ({5: 100.0} if 0 in self.picked else {})
         return np.array([values[int(row)] for row in rows])
 
+    def bounds(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self.gains(rows), self.gains(rows)
+
     def add(self, row: int) -> float:
         self.picked.append(row)
         return 0.0
