@@ -50,11 +50,12 @@ def main(
     if large:
         print(json.dumps(measure_large(device, quick)))
         return
+    apart = run_apart(device, quick)
     offsets, values, means = read_factors(factors) if factors else real_sized(400 if quick else 10_000)
     picks = min(len(offsets) - 1, 40 if quick else 1000)
     figures = measure_tokens(Factors(values, offsets, device), picks)
     figures |= measure_vectors(means, picks, device)
-    figures |= run_apart(device, quick)
+    figures |= apart
     if plot:
         draw(sweep(device), plot)
     table = Table("figure", "value")
@@ -149,7 +150,8 @@ def time_apricot(X: np.ndarray, picks: int) -> float | None:
 
 
 def run_apart(device: str, quick: bool) -> dict[str, Any]:
-    """The large pool in a process of its own, so that its memory is its own."""
+    """The large pool in a process of its own, so that its memory is its own; before anything else, since a
+    process's peak begins with that of the process that started it."""
     words = [sys.executable, str(Path(__file__)), "--large", "--device", device, *(["--quick"] if quick else [])]
     done = subprocess.run(words, stdout=subprocess.PIPE, check=True)
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
