@@ -239,8 +239,10 @@ def draw(costs: dict[str, list[tuple[int, float]]], path: Path) -> None:
         x, y = zip(*points, strict=True)
         figure.add_scatter(x=x, y=y, mode="lines+markers", line={"color": "#0b6e99"}, row=1, col=column)
         figure.update_xaxes(type="log", tickvals=x, row=1, col=column)
-    figure.update_yaxes(type="log", title_text="seconds", row=1, col=1)
-    figure.update_layout(showlegend=False, template="simple_white", height=320, width=1100)
+    figure.update_yaxes(type="log", tickvals=(0.2, 0.5, 1, 2, 5, 10))
+    figure.update_yaxes(title_text="seconds", row=1, col=1)
+    margin = {"l": 60, "r": 10, "t": 40, "b": 30}
+    figure.update_layout(showlegend=False, template="simple_white", height=300, width=1100, margin=margin)
     go.Figure(figure).write_html(path, include_plotlyjs="directory")
 
 
