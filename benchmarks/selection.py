@@ -221,6 +221,7 @@ def synthetic(n: int, d: int, ranks: np.ndarray, seed: int) -> np.ndarray:
 def sweep(device: str) -> dict[str, list[tuple[int, float]]]:
     """Seconds of lazy greedy with one size changed at a time."""
     costs: dict[str, list[tuple[int, float]]] = {}
+    run_greedy(Factors(synthetic(500, 64, np.full(500, 4), seed=1), np.arange(501) * 4, device), 20)  # warm
     for name, sizes in SWEEPS.items():
         for size in sizes:
             at = MIDDLE | {name: size}

@@ -272,7 +272,8 @@ class SelectionRow:
         """The share of the best possible within the budget that it is sure to reach: of the fall of variance
         where that is what its criterion maximises, else of information."""
         if self.variance is not None:
-            return min(1.0, self.variance["explained"] / self.variance["upper_bound"])
+            best = self.variance["upper_bound"]
+            return min(1.0, self.variance["explained"] / best) if best > 0 else 1.0
         if self.upper_bound is None:
             return None
         return min(1.0, self.log_det / self.upper_bound) if self.upper_bound > 0 else 1.0

@@ -263,17 +263,18 @@ class Quota(Settings):
         if percent and float(amount) > 100:
             raise BadInput(f"Quota {text!r} is more than there is; 100% is the whole budget.")
         return cls.checked(
-            column=column.strip(), value=value.strip(), relation=relation, amount=amount, is_percent=bool(percent)
+            column=column.strip(), value=value, relation=relation, amount=amount, is_percent=bool(percent)
         )
 
     def of(self, budget: int) -> float:
         """The amount in the budget's unit, a percentage being of the budget."""
-        return self.amount / 100 * budget if self.is_percent else self.amount
+        return round(self.amount * budget / 100, 6) if self.is_percent else self.amount
 
     def __str__(self) -> str:
         if self.value is None:
             return self.column
-        return f"{self.column}={self.value}{self.relation}{self.amount:.15g}{'%' if self.is_percent else ''}"
+        amount = f"{self.amount:.15f}".rstrip("0").rstrip(".")
+        return f"{self.column}={self.value}{self.relation}{amount}{'%' if self.is_percent else ''}"
 
 
 def parse_assignments(assignments: list[str]) -> dict[str, str]:

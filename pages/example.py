@@ -36,7 +36,12 @@ def tell_story(row: int) -> None:
     pick = next((pick for pick in picks if pick.row == row), None)
     covers = tell_covers(read_covers(selection.selection, (row,))[row], {other.row: other.rank for other in picks})
     if pick is None:
-        st.markdown(f"**Left out**: {selection.criterion} took others first, within the budget of {selection.budget}.")
+        why = f"{selection.criterion} took others first, within the budget of {selection.budget}"
+        if row in selection.settings.get("banned", []):
+            why = "it is banned"
+        elif read_left_out(selection.selection, row) is None and selection.upper_bound is not None:
+            why = "it could not be scored"
+        st.markdown(f"**Left out**: {why}.")
         tell_left_out(selection, row, covers)
         return
     st.markdown(f"**Picked as #{pick.rank:,}**: {pick.reason}.")

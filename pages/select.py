@@ -46,6 +46,8 @@ def controls(run: RunRow) -> None:
 
 def say_how_good(selection: SelectionRow) -> None:
     """Against random, and for another objective than information its own figures."""
+    if missed := selection.settings.get("quotas_missed_by"):
+        st.caption(f"The quotas of at least so much were missed by {format_count(missed)} tokens.")
     low, high = selection.envelope["low"][-1], selection.envelope["high"][-1]
     if (own := selection.variance) is not None:
         shares = [format_percent(own[name]) for name in ("explained", "random_low", "random_high", "upper_bound")]

@@ -65,7 +65,13 @@ def make_room(pool: Pool, allowance: Allowance) -> Room:
         taken = np.bincount(codes[pinned], costs[pinned], len(least)).astype(np.int64)
         for code in np.flatnonzero(taken > most).tolist():
             raise BadInput(f"Pinned examples alone exceed the quota of {pool.groups.describe(code)}: {most[code]:,}.")
-        groups = Groups(codes[candidates], np.maximum(0, least - taken), np.where(most < NO_LIMIT, most - taken, most))
+        owed = np.maximum(0, least - taken)
+        if owed.sum() > allowance.amount - spent:
+            raise BadInput(
+                f"The quotas ask for {owed.sum():,} {unit} more than the pins have; the budget has "
+                f"{allowance.amount - spent:,} left."
+            )
+        groups = Groups(codes[candidates], owed, np.where(most < NO_LIMIT, most - taken, most))
     return Room(costs[candidates], allowance.amount - spent, groups)
 
 
@@ -83,11 +89,13 @@ def cut_order(order: np.ndarray, pool: Pool, room: Room, what: str) -> np.ndarra
         return order[: int(np.searchsorted(np.cumsum(room.costs[positions]), room.total, side="right"))]
     kept = []
     for row, position in zip(order, positions, strict=True):
-        if room.costs[position] > room.total:
+        if room.costs[position] > room.total and not room.owed:
             break
         if room.fits(position):
             room.take(position)
             kept.append(row)
+    if unit == "examples" and room.total:
+        raise BadInput(f"Criterion {what} leaves {room.total:,} examples too few to choose from within the quotas.")
     return np.array(kept, dtype=np.int64)
 
 
@@ -98,7 +106,8 @@ def _limits(pool: Pool, allowance: Allowance, costs: np.ndarray) -> tuple[np.nda
     least, most = np.zeros(len(there), dtype=np.int64), np.full(len(there), NO_LIMIT)
     for quota in pool.quotas:
         if quota.value is None:
-            least, most = _in_proportion(there, allowance)
+            share_least, share_most = _in_proportion(there, allowance)
+            least, most = np.maximum(least, share_least), np.minimum(most, share_most)
             continue
         code, amount = _code(quota, groups.names), quota.of(allowance.amount)
         if quota.relation == "<=":

@@ -1,6 +1,6 @@
 """From a pool, a criterion and a budget to a selection, with all that is to be said about it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -76,7 +76,15 @@ def order(pool: Pool, criterion: Criterion, budget: Budget, settings: Settings, 
     ordered = criterion.select(pool, room, settings, seed)
     if not len(ordered.rows) and not pool.pinned:
         raise BadInput(f"Budget {budget} is smaller than the first example of criterion {criterion.name}.")
-    return ordered, room
+    return replace(ordered, owed=_owed(pool, room, ordered.rows)), room
+
+
+def _owed(pool: Pool, room: Room, rows: np.ndarray) -> int:
+    """What "at least" quotas still ask for once these rows are paid."""
+    rest = room.copy()
+    for position in np.searchsorted(pool.candidates, rows):
+        rest.take(int(position))
+    return rest.owed
 
 
 def view(pool: Pool, settings: Settings) -> Pool:

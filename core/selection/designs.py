@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from core.errors import BadInput
 from core.selection.design import Design
 from core.selection.factors import Factors
 from core.selection.greedy import Plan, Step, search_greedy
@@ -24,12 +25,14 @@ from core.settings import DesignSettings, IOptimalSettings
 @dataclass(frozen=True, slots=True)
 class Ordered:
     """Candidate rows [n], best first, and what a design's search saw: each pick's gain in its objective
-    [n], the gains computed, and the gains that naive search computes."""
+    [n], the gains computed, and the gains that naive search computes. `owed` is by how much quotas of
+    at least so much were missed, in the budget's unit."""
 
     rows: np.ndarray
     gains: np.ndarray | None = None
     evaluations: int = 0
     naive_evaluations: int = 0
+    owed: int = 0
 
 
 def make_objective(pool: Pool, settings: DesignSettings) -> Design:
@@ -74,5 +77,9 @@ def _moment(pool: Pool) -> Tensor:
     target = pool.target
     if target is None:
         return second_moment(pool.design_factors, pool.rows, int(pool.response_tokens[pool.rows].sum()))
-    factors = Factors(target.factors, target.offsets, pool.device)
-    return target.scale**2 * second_moment(factors, target.rows, target.tokens)
+    is_own = target.factors is pool.factors
+    factors = pool.design_factors if is_own else Factors(target.factors, target.offsets, pool.device)
+    moment = target.scale**2 * second_moment(factors, target.rows, target.tokens)
+    if float(moment.trace()) == 0.0:
+        raise BadInput("The target tells nothing: the features of its tokens are all zero.")
+    return moment

@@ -82,7 +82,8 @@ class Pool:
     def as_vectors(self) -> "Pool":
         """The same pool with one vector an example: the mean response feature, of root-mean-square norm 1."""
         vectors = np.asarray(self.mean_features[self.scored], dtype=np.float32)
-        norm = np.sqrt((vectors.astype(np.float64) ** 2).sum(axis=1).mean()) if len(vectors) else 1.0
+        squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
+        norm = np.sqrt(squares.mean()) if len(vectors) else 1.0
         has_vector = np.isfinite(self.nll).astype(np.int64)
         return replace(
             self, factors=vectors / np.float32(norm or 1.0), offsets=np.concatenate([[0], np.cumsum(has_vector)])

@@ -1,8 +1,9 @@
 """What does a budget still allow? A total, and quotas on groups: a partition constraint.
 
-Quotas are in the budget's own unit. "At least" is kept by holding back what is still owed to
-groups: a candidate fits when the rest of the budget still pays all that is owed after it. What
-does not fit once never fits again.
+Quotas are in the budget's own unit. For "at least", what is still owed to groups is held back: a
+candidate fits when the rest of the budget still pays all that is owed after it. In tokens, what is
+held back may end up too small for a whole example; `owed` says how much. What does not fit once
+never fits again.
 """
 
 from dataclasses import dataclass
@@ -35,6 +36,11 @@ class Room:
     def has_quotas(self) -> bool:
         """Whether anything but the total limits."""
         return bool((self._most < NO_LIMIT).any() or self._owed.any())
+
+    @property
+    def owed(self) -> int:
+        """What "at least" quotas still ask for."""
+        return int(self._owed.sum())
 
     def copy(self) -> "Room":
         """The same room, to be filled on its own."""

@@ -24,9 +24,10 @@ from core.workbench.tables import write_table
 
 COVERS_AT_A_TIME = 50
 GUESSED = (
-    "A gain of I-optimality may rise as picks are added, so lazy search may differ from naive search here; "
+    "A gain of I-optimality may rise as picks are added, so what lazy and stochastic search remember are guesses; "
     "search=naive computes every gain."
 )
+OWED = "The quotas of at least so much were missed by {:,} tokens: no whole example fits into the rest of the budget."
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Choosing(Pools):
             options.model_dump(mode="json"),
             pinned=tuple(rows[id_] for id_ in dict.fromkeys(pinned)),
             banned=tuple(sorted(rows[id_] for id_ in set(banned))),
-            quotas=tuple(str(quota) for quota in quotas),
+            quotas=tuple(sorted({str(quota) for quota in quotas})),
             target_rows=tuple(sorted(rows[id_] for id_ in set(target))),
             target_run=target_run,
         )
@@ -124,6 +125,8 @@ class Choosing(Pools):
         """Write what each example left out would bring now, and the picks that cover most of it."""
         target, chosen = check_target(path, ".parquet", ".jsonl", ".csv"), self.selections.get(selection)
         ids, rows = self.datasets.example_ids(chosen.dataset), self.selections.left_out(selection)
+        if chosen.upper_bound is None:
+            raise BadInput(f"Selection {selection!r} was made by an older version; select again for what it left out.")
         covers = self._covers_in_blocks(chosen, [row.row for row in rows], follow)
         lines = [
             {"example_id": ids[row.row], "row": row.row, "gain": row.gain, "gain_alone": row.gain_alone}
@@ -141,16 +144,25 @@ class Choosing(Pools):
     def _covers_in_blocks(
         self, chosen: SelectionRow, rows: Sequence[int], follow: Callable[[int, int], None]
     ) -> dict[int, list[Cover]]:
-        kind = find_criterion(chosen.criterion).settings
-        settings = kind(**{name: value for name, value in chosen.settings.items() if name in kind.model_fields})
-        pool = view(self.pool(self.runs.get(chosen.run)), settings)
-        picks = np.array([pick.row for pick in self.selections.picks(chosen.selection)], dtype=np.int64)
-        finder, found = Covers(pool.design_factors, picks, information_ridge(settings)), dict[int, list[Cover]]()
+        finder, found = self._finder(chosen), dict[int, list[Cover]]()
         for start in range(0, len(rows), COVERS_AT_A_TIME):
             block = rows[start : start + COVERS_AT_A_TIME]
             found |= dict(zip(block, finder.of(block), strict=True))
             follow(len(found), len(rows))
         return found
+
+    def _finder(self, chosen: SelectionRow) -> Covers:
+        """The picks' sketches, kept for the selection last asked about."""
+        name, kept = getattr(self, "_kept_finder", ("", None))
+        if name == chosen.selection and kept is not None:
+            return kept
+        kind = find_criterion(chosen.criterion).settings
+        settings = kind(**{name: value for name, value in chosen.settings.items() if name in kind.model_fields})
+        pool = view(self.pool(self.runs.get(chosen.run)), settings)
+        picks = np.array([pick.row for pick in self.selections.picks(chosen.selection)], dtype=np.int64)
+        finder = Covers(pool.design_factors, picks, information_ridge(settings))
+        self._kept_finder = (chosen.selection, finder)
+        return finder
 
     def _pool_of(self, request: Request, dataset: str, device: str) -> Pool:
         run = self.runs.get(request.run)
@@ -167,6 +179,7 @@ class Choosing(Pools):
     def _store(self, name: str, request: Request, dataset: str, choice: Choice) -> None:
         found = choice.ordered
         evaluations = {"computed": found.evaluations, "naive": found.naive_evaluations}
+        settings = request.recorded() | ({"quotas_missed_by": found.owed} if found.owed else {})
         row = SelectionRow(
             selection=name,
             run=request.run,
@@ -174,7 +187,7 @@ class Choosing(Pools):
             criterion=request.criterion,
             budget=request.budget,
             seed=request.seed,
-            settings=request.recorded(),
+            settings=settings,
             examples=len(choice.picks),
             tokens=choice.tokens,
             log_det=choice.proof.value,
@@ -221,7 +234,9 @@ def _cover_columns(ids: Sequence[str], covers: Sequence[Cover]) -> dict[str, Any
 
 def _report(row: SelectionRow) -> SelectionReport:
     band = row.envelope
-    is_guessed = row.criterion == "ioptimal" and row.settings["search"] == "lazy"
+    notes = [GUESSED] if row.criterion == "ioptimal" and row.settings["search"] != "naive" else []
+    if missed := row.settings.get("quotas_missed_by"):
+        notes.append(OWED.format(missed))
     return SelectionReport(
         row.selection,
         row.examples,
@@ -232,5 +247,5 @@ def _report(row: SelectionRow) -> SelectionReport:
         row.at_least,
         row.variance,
         row.evaluations,
-        GUESSED if is_guessed else None,
+        " ".join(notes) or None,
     )

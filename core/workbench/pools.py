@@ -8,7 +8,7 @@ from core.errors import BadInput
 from core.records import RunRow
 from core.scoring.arrays import RunArrays
 from core.selection.pool import Grouping, Pool, Target
-from core.settings import Quota
+from core.settings import Quota, ScoringSettings
 from core.workbench.scoring import Scoring
 
 SAME_SPACE = ("prompt_features", "projection", "projection_seed", "uncertainty_weight", "template")
@@ -80,7 +80,8 @@ def _unlike(run: RunRow, other: RunRow) -> str | None:
     if other.model_identity != run.model_identity:
         return "it is by another model; score both with one"
     for option in SAME_SPACE:
-        theirs, ours = (each.settings["scoring"].get(option) for each in (other, run))
+        declared = ScoringSettings.model_fields[option].default
+        theirs, ours = (each.settings["scoring"].get(option, declared) for each in (other, run))
         if theirs != ours:
             return f"it has {option} = {theirs!r} instead of {ours!r}; score both with the same"
     return None

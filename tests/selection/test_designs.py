@@ -15,7 +15,7 @@ from core.selection.logdet import LogDet
 from core.selection.pool import Pool
 from core.selection.vectors import VectorLogDet
 from tests import oracles
-from tests.selection.pools import factors_of, make_pool, pools
+from tests.selection.pools import factors_of, make_pool, of_factors, pools, select
 
 
 def random_moment(d: int, seed: int = 0) -> np.ndarray:
@@ -164,3 +164,25 @@ def test_gains_lie_within_their_bounds(pool: Pool, ridge: float) -> None:
         assert np.all(lows <= gains)
         assert np.all(gains <= highs)
         objective.add(int(row))
+
+
+@pytest.mark.parametrize("p", [576, 2048])
+def test_the_bounds_hold_for_long_features_that_are_all_alike(p: int) -> None:
+    generator = np.random.default_rng(0)
+    factors = [np.full((2, p), 1.0 / p**0.5) * generator.uniform(0.5, 2) for _ in range(12)]
+    objective, rows = LogDet(of_factors(factors).design_factors, 1.0), np.arange(12)
+    objective.add(0)
+    lows, highs = objective.bounds(rows)
+    gains = objective.gains(rows)
+    assert np.all(lows <= gains)
+    assert np.all(gains <= highs)
+
+
+@pytest.mark.parametrize("kind", ["repeated", "zero", "rank one", "tall", "norms of 1e-4 to 1e4"])
+@pytest.mark.parametrize("ridge", [1e-6, 1.0])
+def test_under_stress_lazy_search_reaches_what_naive_search_reaches(kind: str, ridge: float) -> None:
+    pool = of_factors(stressful_factors(kind, np.random.default_rng(2), 60, 12))
+    lazy, naive = (select(pool, "fisher", "15", search=how, ridge=ridge) for how in ("lazy", "naive"))
+    factors = [F.astype(np.float64) for F in factors_of(pool)]
+    values = [oracles.log_det_information(factors, rows, ridge) for rows in (lazy, naive)]
+    assert values[0] == pytest.approx(values[1], rel=1e-6)

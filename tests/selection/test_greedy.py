@@ -11,12 +11,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadInput
+from core.selection.choose import order
 from core.selection.greedy import Plan, Step, search_greedy
 from core.selection.ioptimal import PredictiveVariance
 from core.selection.logdet import LogDet
 from core.selection.pool import Pool, Target
+from core.selection.registry import find_criterion
 from core.selection.room import Groups, Room
-from core.settings import Quota
+from core.settings import Budget, Quota
 from tests import oracles
 from tests.selection.pools import factors_of, make_pool, of_factors, pools, select, with_quotas
 
@@ -250,6 +252,46 @@ def test_quotas_that_cannot_be_kept_are_refused(quota: str, words: str) -> None:
     pool = with_quotas(make_pool(np.random.default_rng(0), 12, 4), np.arange(12) % 2, quota)
     with pytest.raises(BadInput, match=words):
         select(pool, "fisher", "8")
+
+
+def test_pins_of_another_group_leave_room_for_what_is_owed_or_are_refused() -> None:
+    pool = with_quotas(make_pool(np.random.default_rng(0), 12, 4), np.arange(12) % 2, "topic=t0>=3")
+    assert sum(row % 2 == 0 for row in select(replace(pool, pinned=(1,)), "fisher", "4")) == 3
+    with pytest.raises(BadInput, match="ask for 3 examples more than the pins have"):
+        select(replace(pool, pinned=(1, 3)), "fisher", "4")
+
+
+def test_a_cap_holds_beside_proportions() -> None:
+    codes = np.arange(12) % 2
+    for quotas in (("topic=t0<=4", "topic"), ("topic", "topic=t0<=4")):
+        pool = with_quotas(make_pool(np.random.default_rng(0), 12, 4), codes, *quotas)
+        with pytest.raises(BadInput, match="cannot be kept"):
+            select(pool, "fisher", "10")
+
+
+def test_percentages_of_a_budget_are_exact() -> None:
+    codes = np.arange(200) % 2
+    pool = with_quotas(make_pool(np.random.default_rng(0), 200, 2), codes, "topic=t0<=29%", "topic=t1<=71%")
+    assert np.bincount(codes[select(pool, "random", "100")]).tolist() == [29, 71]
+    pool = with_quotas(pool, codes, "topic=t0>=7%", "topic=t0<=7%")
+    assert np.bincount(codes[select(pool, "random", "100")]).tolist() == [7, 93]
+
+
+def test_in_tokens_an_order_goes_on_while_something_is_owed_and_what_is_missed_is_said() -> None:
+    tokens = np.array([10] * 6 + [40, 40, 70, 70])
+    codes = np.array([0] * 6 + [1] * 4)
+    pool = make_pool(np.random.default_rng(0), 10, 3, response_tokens=tokens)
+    pool = with_quotas(pool, codes, "topic=t0>=50")
+    for seed in range(6):
+        chosen = select(pool, "random", "100tok", seed=seed)
+        assert tokens[[row for row in chosen if codes[row] == 0]].sum() >= 50
+    lumpy = with_quotas(
+        make_pool(np.random.default_rng(0), 3, 3, response_tokens=np.array([40, 60, 60])), np.array([0, 0, 1]),
+        "topic=t0>=80",
+    )  # fmt: skip
+    rule = find_criterion("fisher")
+    found, _ = order(replace(lumpy, pinned=(0,)), rule, Budget.parse("90tok"), rule.settings(), 0)
+    assert found.owed == 40
 
 
 @pytest.mark.parametrize("text", ["topic=food<=200", "topic=food>=5%", "topic", "a b=c=d<=1.5%"])
