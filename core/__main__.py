@@ -141,7 +141,7 @@ def select(
             pinned=_read_ids(pin),
             banned=_read_ids(ban),
             quotas=[Quota.parse(text) for text in quota or []],
-            target=_read_ids(target),
+            target=_read_target(target),
             target_run=target_run,
             device=device,
         )
@@ -245,6 +245,13 @@ def _read_ids(path: Path | None) -> list[str]:
         return list(dict.fromkeys(path.read_text(encoding="utf-8").split()))
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{str(path)!r} cannot be read as a list of example ids: {error}") from None
+
+
+def _read_target(path: Path | None) -> list[str]:
+    ids = _read_ids(path)
+    if path is not None and not ids:
+        raise BadInput(f"{str(path)!r} names no example; a target needs some.")
+    return ids
 
 
 def _print_progress() -> Callable[[JobProgress], None]:

@@ -1,5 +1,6 @@
 """Which examples, and how many?"""
 
+import math
 from typing import Any
 
 import streamlit as st
@@ -50,12 +51,17 @@ def say_how_good(selection: SelectionRow) -> None:
         st.caption(f"The quotas of at least so much were missed by {format_count(missed)} tokens.")
     low, high = selection.envelope["low"][-1], selection.envelope["high"][-1]
     if (own := selection.variance) is not None:
-        shares = [format_percent(own[name]) for name in ("explained", "random_low", "random_high", "upper_bound")]
+        left = [f"{100 * (1 - own[name]):.3g}" for name in ("explained", "random_high", "random_low", "upper_bound")]
         st.caption(
-            f"Lowers the mean predictive variance by {shares[0]}; random subsets of equal tokens by {shares[1]} to "
-            f"{shares[2]}; no selection within this budget by more than {shares[3]}."
+            f"Leaves {left[0]} % of the mean predictive variance; random subsets of as many tokens, whatever the "
+            f"number of their examples, {left[1]} to {left[2]} %; no selection within this budget less than "
+            f"{left[3]} %."
         )
-    if selection.log_det < low:
+        if own["explained"] < own["random_low"]:
+            st.caption("Below the random band: random examples of as many tokens leave less variance.")
+        elif own["explained"] <= own["random_high"]:
+            st.caption("Within the random band: by variance, not distinguishable from random.")
+    elif selection.log_det < low:
         st.caption("Below the random band: random examples of as many tokens hold more information.")
     elif selection.log_det <= high:
         st.caption("Within the random band: by information, not distinguishable from random.")
@@ -82,7 +88,13 @@ def show_selection(selection: SelectionRow) -> None:
     )
     if selection.at_least is not None:
         what = "variance explained" if selection.variance else "information"
-        figures[3].metric("Of the best possible", f"≥ {100 * selection.at_least:.1f} %", what, help=PROOF_HELP, **plain)
+        figures[3].metric(
+            "Of the best possible",
+            f"≥ {math.floor(1000 * selection.at_least) / 10:.1f} %",
+            what,
+            help=PROOF_HELP,
+            **plain,
+        )
     say_how_good(selection)
     for column, (label, page) in zip(st.columns(len(NEXT_STEPS)), NEXT_STEPS.items(), strict=True):
         if column.button(label, width="stretch"):

@@ -57,7 +57,7 @@ def make_room(pool: Pool, allowance: Allowance) -> Room:
     costs, pinned = allowance.costs(pool.response_tokens), np.array(pool.pinned, dtype=np.int64)
     spent, unit = int(costs[pinned].sum()), allowance.unit
     if spent > allowance.amount:
-        raise BadInput(f"The {len(pinned):,} pinned examples are {spent:,} {unit}; the budget is {allowance.amount:,}.")
+        raise BadInput(f"The pinned examples are {spent:,} {unit}; the budget is {allowance.amount:,}.")
     candidates, groups = pool.candidates, None
     if pool.quotas:
         codes = pool.groups.codes
@@ -130,6 +130,11 @@ def _limits(pool: Pool, allowance: Allowance, costs: np.ndarray) -> tuple[np.nda
 def _in_proportion(there: np.ndarray, allowance: Allowance) -> tuple[np.ndarray, np.ndarray]:
     """Each group's share of the pool, in examples by largest remainders; in tokens no more than its share."""
     exact = there / there.sum() * allowance.amount
+    if (there > 0).sum() > allowance.amount:
+        raise BadInput(
+            f"The column of the quota in proportion has {(there > 0).sum():,} values, more than the budget of "
+            f"{allowance.amount:,} {allowance.unit}; take a column with fewer."
+        )
     if allowance.unit == "tokens":
         return np.zeros(len(there), dtype=np.int64), np.ceil(exact).astype(np.int64)
     whole = np.floor(exact).astype(np.int64)

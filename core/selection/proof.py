@@ -3,7 +3,7 @@
 Two bounds, each from one look at every candidate; the lower one counts. With Δ_i the gains and c_i the
 slopes at the selection S, and v ranging over what the budget pays for, examples in part allowed:
 
-    f(best) ≤ f(S) + max_v Σ_{i∉S} v_i Δ_i                      f is monotone and submodular
+    f(best) ≤ f(S) + max_v Σ_{i∉S} v_i Δ_i                      f is monotone and submodular; so too at ∅
     f(best) ≤ f(w) + max_v Σ_i v_i c_i − Σ_i w_i c_i            f is concave in the weights w
 
 The second holds at any weights w, S itself included, and for I-optimality too, which is not submodular.
@@ -46,7 +46,11 @@ def prove(objective: Design, pool: Pool, selected: np.ndarray, room: Room) -> Pr
     upper = np.inf
     if objective.submodular:
         left = np.where(chosen, 0.0, np.maximum(measures.gains, 0.0))
-        upper = value + float(room.most_valuable(left) @ left)
+        start = objective.weighted(pinned, np.ones(len(pinned)))
+        first = start.gains(candidates)
+        upper = min(
+            value + float(room.most_valuable(left) @ left), start.value() + float(room.most_valuable(first) @ first)
+        )
     here, slopes = objective, measures.slopes
     for look in range(_looks(objective, candidates)):
         shares = room.most_valuable(slopes)

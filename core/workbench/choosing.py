@@ -84,6 +84,7 @@ class Choosing(Pools):
         """
         rule, amount = find_criterion(criterion), Budget.parse(budget)
         _check_request(rule, seed, target, target_run)
+        device = _design_device(device)
         chosen_run = self.finished_run(dataset, run)
         options = settings or rule.settings()
         rows = self._rows_of_ids(dataset, [*pinned, *banned, *target])
@@ -166,7 +167,7 @@ class Choosing(Pools):
 
     def _pool_of(self, request: Request, dataset: str, device: str) -> Pool:
         run = self.runs.get(request.run)
-        pool = replace(self.pool(run), device=_design_device(device))
+        pool = replace(self.pool(run), device=device)
         if request.quotas:
             quotas = tuple(Quota.parse(text) for text in request.quotas)
             pool = replace(pool, quotas=quotas, groups=self.grouping(dataset, quotas))

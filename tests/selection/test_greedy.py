@@ -246,10 +246,12 @@ def test_pins_count_towards_their_quota() -> None:
         ("topic=t9<=3", "there are 't0', 't1'"),
         ("topic=t0>=90%", "at most 6 can be selected"),
         ("topic=t1<=1", "fewer than the budget of 8"),
+        ("topic", "has 12 values, more than the budget of 8"),
     ],
 )
 def test_quotas_that_cannot_be_kept_are_refused(quota: str, words: str) -> None:
-    pool = with_quotas(make_pool(np.random.default_rng(0), 12, 4), np.arange(12) % 2, quota)
+    codes = np.arange(12) if quota == "topic" else np.arange(12) % 2
+    pool = with_quotas(make_pool(np.random.default_rng(0), 12, 4), codes, quota)
     with pytest.raises(BadInput, match=words):
         select(pool, "fisher", "8")
 

@@ -82,6 +82,11 @@ def test_the_bound_counts_pins_and_quotas() -> None:
     assert choice.proof.value - 1e-9 <= best <= choice.proof.upper_bound + 1e-9
 
 
+def test_the_bound_of_a_single_example_is_that_example() -> None:
+    pool = make_pool(np.random.default_rng(0), 30, 6)
+    assert chosen_by(pool, "fisher", "1").proof.share == pytest.approx(1.0, abs=1e-9)
+
+
 def test_the_bound_is_tight_where_everything_is_selected_and_close_on_a_larger_pool() -> None:
     pool = make_pool(np.random.default_rng(0), 300, 12)
     assert chosen_by(pool, "fisher", "100%").proof.share == pytest.approx(1.0, abs=1e-6)
