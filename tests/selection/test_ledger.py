@@ -59,7 +59,12 @@ def test_the_criterions_own_gain_stands_beside_the_information() -> None:
     assert information[0].objective_gain is None
     assert [p.objective_gain for p in information[1:]] == pytest.approx([p.gain for p in information[1:]])
     variance = choice_of(pool, "4", "ioptimal", ridge=2.0)
-    assert sum(p.objective_gain for p in variance.picks[1:]) < variance.variance.explained * 12
+    factors = factors_of(pool)
+    X = np.concatenate(factors).astype(float)
+    M = X.T @ X / pool.response_tokens.sum()
+    prior, pinned = (oracles.mean_variance(factors, rows, 2.0, M) for rows in ([], [5]))
+    total = prior - pinned + sum(p.objective_gain for p in variance.picks[1:])
+    assert total == pytest.approx(variance.variance.explained * prior, rel=1e-6)
     assert all(p.objective_gain is None for p in choice_of(pool, "4", "random").picks)
 
 
