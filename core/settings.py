@@ -16,6 +16,7 @@ EMBEDDED_MODEL = "embedded"
 IngestFormat = Literal["auto", "alpaca", "sharegpt", "messages", "prompt-completion", "text"]
 ExportFormat = Literal["original", "messages"]
 Template = Literal["auto", "chat", "alpaca", "plain", "raw"]
+Search = Literal["lazy", "naive", "stochastic"]
 Domain = Literal["general", "maths", "code", "medical"]
 
 
@@ -164,7 +165,7 @@ class RunSettings(Settings):
 class DesignSettings(Settings):
     """Greedy search for an optimal design."""
 
-    search: Literal["lazy", "naive", "stochastic"] = Field(
+    search: Search = Field(
         "lazy",
         description="lazy picks what naive picks, sooner; stochastic looks at a random sample at each pick, for pools "
         "of millions.",

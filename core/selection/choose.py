@@ -11,7 +11,7 @@ from core.selection.budgets import allow, make_room
 from core.selection.designs import Ordered, make_objective
 from core.selection.envelope import Envelope, random_envelope
 from core.selection.ioptimal import PredictiveVariance
-from core.selection.ledger import LeftOut, build_picks, list_left_out
+from core.selection.ledger import Remainder, build_picks
 from core.selection.pool import Pool
 from core.selection.proof import Proof, prove
 from core.selection.registry import Criterion
@@ -37,7 +37,7 @@ class Choice:
     what the search saw, and I-optimality's own figures."""
 
     picks: list[Pick]
-    left_out: LeftOut
+    left_out: Remainder
     tokens: int
     envelope: Envelope
     proof: Proof
@@ -56,14 +56,16 @@ def choose(pool: Pool, criterion: Criterion, budget: Budget, settings: Settings,
     selected = np.array([*pool.pinned, *ordered.rows], dtype=np.int64)
     empty = partial(log_det, pool.design_factors, information_ridge(settings))
     tokens = int(pool.response_tokens[selected].sum())
-    full = empty()
-    picks = build_picks(full, pool, selected, criterion.reason, ordered.gains)
+    full, scored = empty(), pool.scored
+    alone, left = full.gains(scored), ~np.isin(scored, selected)
+    picks = build_picks(full, pool, selected, alone[np.searchsorted(scored, selected)], criterion.reason, ordered.gains)
+    now = full.measure(scored)
     return Choice(
         picks=picks,
-        left_out=list_left_out(empty(), full, pool, selected),
+        left_out=Remainder(scored[left], now.gains[left], alone[left]),
         tokens=tokens,
         envelope=random_envelope(pool, tokens, empty, seed),
-        proof=prove(full, pool, selected, room),
+        proof=prove(full, now.at(np.isin(scored, pool.candidates)), pool, selected, room),
         ordered=ordered,
         variance=_measure_variance(pool, selected, room, tokens, settings, seed),
     )
@@ -105,7 +107,7 @@ def _measure_variance(
     full = make_objective(pool, settings)
     assert isinstance(full, PredictiveVariance)
     full.add_all(selected)
-    proof, prior = prove(full, pool, selected, room), full.prior()
+    proof, prior = prove(full, full.measure(pool.candidates), pool, selected, room), full.prior()
     band = random_envelope(pool, tokens, full.emptied, seed, points=1).values
     return Variance(
         explained=proof.value / prior,

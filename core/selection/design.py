@@ -34,6 +34,10 @@ class Measures:
     gains: np.ndarray
     slopes: np.ndarray
 
+    def at(self, mask: np.ndarray) -> "Measures":
+        """Those of some of the examples."""
+        return Measures(self.gains[mask], self.slopes[mask])
+
 
 class Design:
     """V and its whitening, in float64 on the factors' device, with one update.
@@ -77,6 +81,8 @@ class Design:
             gain, slope = self._measure(padded.rows)
             where = positions[padded.positions]
             gains[where], slopes[where] = gain.cpu().numpy(), slope.cpu().numpy()
+        if np.isnan(gains).any():
+            raise torch.linalg.LinAlgError("a gain cannot be computed: I + F V⁻¹ Fᵀ is not positive definite")
         return Measures(gains, slopes)
 
     def add(self, row: int) -> float:
@@ -174,4 +180,5 @@ class Design:
 
 
 def identity(size: int, like: Tensor) -> Tensor:
+    """I [size, size], of another tensor's precision and device."""
     return torch.eye(size, dtype=like.dtype, device=like.device)

@@ -6,16 +6,13 @@ the better of it and of greedy by gain per token is taken, which for a submodula
 constant-factor guarantee.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from torch import Tensor
 
-from core.errors import BadInput
 from core.selection.design import Design
-from core.selection.factors import Factors
-from core.selection.greedy import Plan, Step, search_greedy
-from core.selection.ioptimal import PredictiveVariance, second_moment
+from core.selection.greedy import Plan, search_greedy
+from core.selection.ioptimal import PredictiveVariance
 from core.selection.pool import Pool
 from core.selection.room import Room
 from core.selection.vectors import log_det
@@ -34,11 +31,16 @@ class Ordered:
     naive_evaluations: int = 0
     owed: int = 0
 
+    @property
+    def total(self) -> float:
+        """What the gains sum to."""
+        return 0.0 if self.gains is None else float(self.gains.sum())
+
 
 def make_objective(pool: Pool, settings: DesignSettings) -> Design:
     """The empty design that these settings maximise."""
     if isinstance(settings, IOptimalSettings):
-        return PredictiveVariance(pool.design_factors, settings.ridge, _moment(pool))
+        return PredictiveVariance(pool.design_factors, settings.ridge, pool.moment)
     return log_det(pool.design_factors, settings.ridge)
 
 
@@ -48,12 +50,11 @@ def select_design(pool: Pool, room: Room, settings: DesignSettings, seed: int) -
     if bool((room.costs == 1).all()):
         return plain
     by_cost = _search(pool, room, settings, seed, by_cost=True)
-    better = max(plain, by_cost, key=lambda found: 0.0 if found.gains is None else float(found.gains.sum()))
-    return Ordered(
-        better.rows,
-        better.gains,
-        plain.evaluations + by_cost.evaluations,
-        plain.naive_evaluations + by_cost.naive_evaluations,
+    better = max(plain, by_cost, key=lambda found: found.total)
+    return replace(
+        better,
+        evaluations=plain.evaluations + by_cost.evaluations,
+        naive_evaluations=plain.naive_evaluations + by_cost.naive_evaluations,
     )
 
 
@@ -63,23 +64,10 @@ def _search(pool: Pool, room: Room, settings: DesignSettings, seed: int, *, by_c
     picks = max(1, round(room.total / room.costs.mean())) if len(candidates) else 1
     plan = Plan(settings.search, settings.epsilon, seed, min(picks, max(1, len(candidates))))
     weights = room.costs if by_cost else None
-    steps: list[Step] = list(search_greedy(objective, candidates, room.copy(), plan, weights))
+    steps = list(search_greedy(objective, candidates, room.copy(), plan, weights))
     return Ordered(
         np.array([step.row for step in steps], dtype=np.int64),
         np.array([step.gain for step in steps]),
         sum(step.evaluations for step in steps),
         sum(len(candidates) - picked for picked in range(len(steps))),
     )
-
-
-def _moment(pool: Pool) -> Tensor:
-    """The second moment of the target's tokens, the pool's own where there is no target."""
-    target = pool.target
-    if target is None:
-        return second_moment(pool.design_factors, pool.rows, int(pool.response_tokens[pool.rows].sum()))
-    is_own = target.factors is pool.factors
-    factors = pool.design_factors if is_own else Factors(target.factors, target.offsets, pool.device)
-    moment = target.scale**2 * second_moment(factors, target.rows, target.tokens)
-    if float(moment.trace()) == 0.0:
-        raise BadInput("The target tells nothing: the features of its tokens are all zero.")
-    return moment

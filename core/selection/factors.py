@@ -48,8 +48,8 @@ class Factors:
         if self._resident is not None:
             return self._resident[torch.from_numpy(index).to(self.device)].to(dtype)
         is_one_range = len(index) and (np.diff(rows) == 1).all()
-        values = self._values[index[0] : index[-1] + 1] if is_one_range else self._values[index]
-        return torch.from_numpy(np.array(values)).to(self.device, dtype)
+        values = self._values[index[0] : index[-1] + 1].copy() if is_one_range else self._values[index]
+        return torch.from_numpy(values).to(self.device, dtype)
 
     def norms(self, rows: np.ndarray) -> np.ndarray:
         """The Frobenius norms ‖F_i‖ of these rows [n], each computed once."""

@@ -14,15 +14,15 @@ import heapq
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from core.selection.room import Room
+from core.settings import Search
 
 Queue = list[tuple[float, int]]
 """A heap of (−value, position): the best first."""
-Search = Literal["lazy", "naive", "stochastic"]
 TIE = 1e-10
 
 
@@ -142,7 +142,7 @@ def _search_lazy(candidates: Candidates) -> Iterator[Step]:
 
 
 def _put_back(queue: Queue, candidates: Candidates, positions: np.ndarray) -> None:
-    entries = _entries(candidates, positions[np.isfinite(candidates.highs[positions])])
+    entries = _entries(candidates, positions[candidates.highs[positions] > -np.inf])
     if len(entries) > len(queue):
         queue += entries
         heapq.heapify(queue)

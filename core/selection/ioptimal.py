@@ -35,7 +35,7 @@ class PredictiveVariance(Design):
 
     def prior(self) -> float:
         """tr(M)/λ, the mean variance when nothing is selected."""
-        return float(self._M.trace()) / self.ridge or 1.0
+        return float(self._M.trace()) / self.ridge
 
     def slope_sum(self) -> float:
         """Σ_i w_i tr(F V⁻¹ M V⁻¹ Fᵀ) = tr N − λ tr(N Cᵀ C), with N = Cᵀ M C."""

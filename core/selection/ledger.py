@@ -10,7 +10,7 @@ from core.selection.pool import Pool
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class Remainder:
     """The scored `rows` [n] that are not in a selection: what each would bring now, and alone, [n] in nats."""
 
     rows: np.ndarray
@@ -19,15 +19,19 @@ class LeftOut:
 
 
 def build_picks(
-    empty: Design, pool: Pool, selected: np.ndarray, reason: str, objective_gains: np.ndarray | None
+    empty: Design,
+    pool: Pool,
+    selected: np.ndarray,
+    alone: np.ndarray,
+    reason: str,
+    objective_gains: np.ndarray | None,
 ) -> list[Pick]:
-    """One Pick a selected row: its gain on the earlier picks, alone on the empty set, and the running sum.
+    """One Pick a selected row: its gain on the earlier picks, `alone` [n] on the empty set, and the running sum.
 
     `empty` is the log-det design, which holds the `selected` [n] rows afterwards; the gains, in nats,
     sum to f(S) = log det V_S − log det λI. `objective_gains` [n − pins] are those of the criterion's
     own objective, where it has another.
     """
-    alone = empty.gains(selected)
     own = np.full(len(selected), np.nan)
     if objective_gains is not None:
         own[len(selected) - len(objective_gains) :] = objective_gains
@@ -48,9 +52,3 @@ def build_picks(
             )
         )
     return picks
-
-
-def list_left_out(empty: Design, full: Design, pool: Pool, selected: np.ndarray) -> LeftOut:
-    """What every scored row outside the selection would add to the `full` design, and to the `empty` one."""
-    rows = pool.scored[~np.isin(pool.scored, selected)]
-    return LeftOut(rows, full.gains(rows), empty.gains(rows))

@@ -4,9 +4,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+from torch import Tensor
 
 from core.errors import BadInput
 from core.selection.factors import Factors
+from core.selection.ioptimal import second_moment
 from core.settings import Quota
 
 
@@ -78,6 +80,22 @@ class Pool:
     def design_factors(self) -> Factors:
         """The factors, as designs read them."""
         return Factors(self.factors, self.offsets, self.device)
+
+    @cached_property
+    def moment(self) -> Tensor:
+        """The second moment [p, p] of the target's tokens, of the pool's own where there is no target.
+
+        Raises BadInput where it is zero.
+        """
+        of = self.target or Target(
+            self.factors, self.offsets, self.rows, int(self.response_tokens[self.rows].sum()), scale=1.0
+        )
+        is_own = of.factors is self.factors
+        factors = self.design_factors if is_own else Factors(of.factors, of.offsets, self.device)
+        moment = of.scale**2 * second_moment(factors, of.rows, of.tokens)
+        if float(moment.trace()) == 0.0:
+            raise BadInput("There is nothing to serve: the features of these tokens are all zero.")
+        return moment
 
     def as_vectors(self) -> "Pool":
         """The same pool with one vector an example: the mean response feature, of root-mean-square norm 1."""

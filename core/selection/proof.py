@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.selection.design import Design
+from core.selection.design import Design, Measures
 from core.selection.pool import Pool
 from core.selection.room import Room
 
@@ -37,11 +37,11 @@ class Proof:
         return min(1.0, self.value / self.upper_bound) if self.upper_bound > 0 else 1.0
 
 
-def prove(objective: Design, pool: Pool, selected: np.ndarray, room: Room) -> Proof:
-    """Bound what the room could have bought. `objective` holds the `selected` rows, pins included;
-    `room` is that of the pool's candidates before any was taken."""
+def prove(objective: Design, measures: Measures, pool: Pool, selected: np.ndarray, room: Room) -> Proof:
+    """Bound what the room could have bought. `objective` holds the `selected` rows, pins included, and
+    `measures` are its of the pool's candidates; `room` is theirs before any was taken."""
     candidates, pinned = pool.candidates, np.array(pool.pinned, dtype=np.int64)
-    value, measures = objective.value(), objective.measure(candidates)
+    value = objective.value()
     chosen = np.isin(candidates, selected)
     upper = np.inf
     if objective.submodular:
@@ -52,11 +52,12 @@ def prove(objective: Design, pool: Pool, selected: np.ndarray, room: Room) -> Pr
             value + float(room.most_valuable(left) @ left), start.value() + float(room.most_valuable(first) @ first)
         )
     here, slopes = objective, measures.slopes
-    for look in range(_looks(objective, candidates)):
+    looks = _looks(objective, candidates)
+    for look in range(looks):
         shares = room.most_valuable(slopes)
         best = float(shares @ slopes + here.measure(pinned).slopes.sum())
         upper = min(upper, here.value() + best - here.slope_sum())
-        if look + 1 < _looks(objective, candidates):
+        if look + 1 < looks:
             here = _towards(here, candidates, shares, pinned)
             slopes = here.measure(candidates).slopes
     return Proof(value, max(upper, value))

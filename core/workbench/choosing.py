@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 
 from core.errors import BadInput
 from core.records import Cover, SelectionReport, SelectionRow
@@ -60,6 +61,8 @@ class Request:
 class Choosing(Pools):
     """Selections."""
 
+    _kept_finder: tuple[str, Covers] | None = None
+
     def select(
         self,
         dataset: str,
@@ -104,7 +107,7 @@ class Choosing(Pools):
         known = {selection.selection: selection for selection in self.selections.of_run(chosen_run.run)}
         if name not in known:
             pool = self._pool_of(request, dataset, device)
-            self._store(name, request, dataset, choose(pool, rule, amount, options, seed))
+            self._store(name, request, dataset, _choose(pool, rule, amount, options, seed))
         return _report(self.selections.get(name))
 
     def ledger(self, selection: str, path: Path | str, follow: Callable[[int, int], None] = lambda *_: None) -> Path:
@@ -154,9 +157,8 @@ class Choosing(Pools):
 
     def _finder(self, chosen: SelectionRow) -> Covers:
         """The picks' sketches, kept for the selection last asked about."""
-        name, kept = getattr(self, "_kept_finder", ("", None))
-        if name == chosen.selection and kept is not None:
-            return kept
+        if self._kept_finder and self._kept_finder[0] == chosen.selection:
+            return self._kept_finder[1]
         kind = find_criterion(chosen.criterion).settings
         settings = kind(**{name: value for name, value in chosen.settings.items() if name in kind.model_fields})
         pool = view(self.pool(self.runs.get(chosen.run)), settings)
@@ -209,6 +211,13 @@ class Choosing(Pools):
             if id_ not in rows:
                 raise BadInput(f"Dataset {dataset!r} has no example {id_!r}.")
         return rows
+
+
+def _choose(pool: Pool, rule: Criterion, budget: Budget, settings: Settings, seed: int) -> Choice:
+    try:
+        return choose(pool, rule, budget, settings, seed)
+    except torch.linalg.LinAlgError as error:
+        raise BadInput(f"These features and this ridge are too far apart to compute with ({error}).") from None
 
 
 def _check_request(rule: Criterion, seed: int, target: Sequence[str], target_run: str | None) -> None:

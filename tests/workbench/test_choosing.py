@@ -1,8 +1,10 @@
 """Selecting by the workbench: quotas on a column, a target, the ledger's covers, and what is left out."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -124,6 +126,15 @@ def test_one_vector_an_example_is_a_selection_of_its_own(workspace: Path) -> Non
         assert mean.log_det < tokens.log_det
         rows = [pick.row for pick in bench.selections.picks(mean.selection)]
         assert set(bench.covers(mean.selection, rows)) == set(rows)
+
+
+def test_numbers_too_far_apart_are_one_line(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Workbench(workspace) as bench:
+        pool = bench.pool(bench.finished_run("chats"))
+        huge = replace(pool, factors=np.array(pool.factors) * np.float32(1e15))
+        monkeypatch.setattr(bench, "pool", lambda _: huge)
+        with pytest.raises(BadInput, match="too far apart"):
+            bench.select("chats", "fisher", "5", settings=FisherSettings(ridge=1e-6))
 
 
 def test_the_device_does_not_name_the_selection(workspace: Path) -> None:
