@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 Message = dict[str, Any]
 """One turn in OpenAI's shape: `role`, `content`, and where they came `name`, `tool_calls`."""
 
@@ -102,11 +104,74 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """Why an example is not in a selection: the first gate that kept it out, `detail` of it, the row of the
+    example that stands for a repeat, and the budget, in the selection's unit, at which it would enter."""
+
+    row: int
+    gate: str
+    detail: str = ""
+    other: int | None = None
+    enters: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOrder:
+    """A criterion's order as the database keeps it: of each ranking the rows [n], best first, and their gains
+    [n], NaN where there are none; why rows were refused; and what the search computed."""
+
+    order: str
+    run: str
+    criterion: str
+    is_complete: bool
+    rankings: list[tuple[np.ndarray, np.ndarray]]
+    refused: dict[int, str]
+    evaluations: int
+    naive_evaluations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What somebody decided about an example: `kind` is pin, ban, note or undo, which `undoes` an earlier one."""
+
+    decision: int
+    dataset: str
+    row: int
+    kind: str
+    why: str
+    who: str
+    undoes: int | None
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The decisions in force on a dataset: pinned and banned rows, ascending."""
+
+    pinned: tuple[int, ...] = ()
+    banned: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """What an order would give for another budget or other decisions: its rows in order, pins first, what they
+    cost and hold (in nats; `is_exact` unless read off the curve), and who comes and goes against the selection."""
+
+    rows: list[int]
+    tokens: int
+    information: float
+    is_exact: bool
+    entered: list[int]
+    displaced: list[int]
+
+
+@dataclass(frozen=True, slots=True)
 class SelectionReport:
     """`log_det` is `log det V_S − log det λI` in nats; `random_log_det` the lowest and highest of the random
     subsets of as many tokens; `upper_bound` what any selection within the budget reaches at most, in nats.
     `variance` are I-optimality's own figures; `at_least` is the share of the best possible, of its own
-    objective, that the selection is sure to reach. `evaluations` are the gains that the search computed
+    objective, that the selection is sure to reach; `is_distinguishable` whether it can be told from random
+    subsets by any of its measures. `evaluations` are the gains that the search computed
     and those that naive search computes; `note` says what to know."""
 
     selection: str
@@ -118,6 +183,7 @@ class SelectionReport:
     at_least: float | None = None
     variance: dict[str, float] | None = None
     evaluations: dict[str, int] | None = None
+    is_distinguishable: bool | None = None
     note: str | None = None
 
 
@@ -248,8 +314,8 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class SelectionRow:
-    """Criterion + budget + decisions → an ordered list. `envelope` is
-    `selection.envelope.Envelope.bands()`."""
+    """Criterion + budget + decisions → an ordered list. `envelope` is `selection.envelope.Envelope.bands()`,
+    `curve` the information along its order, `comparison` its measures beside those of random subsets."""
 
     selection: str
     run: str
@@ -266,6 +332,16 @@ class SelectionRow:
     upper_bound: float | None = None
     variance: dict[str, float] | None = None
     evaluations: dict[str, int] | None = None
+    order_name: str | None = None
+    curve: dict[str, Any] | None = None
+    comparison: dict[str, Any] | None = None
+
+    @property
+    def unit(self) -> str:
+        """What its budget, and the budgets at which examples would enter, are counted in."""
+        if self.budget.endswith("tok") or (self.settings.get("rule") == "code" and self.budget.endswith("%")):
+            return "tokens"
+        return "examples"
 
     @property
     def at_least(self) -> float | None:

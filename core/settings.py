@@ -16,7 +16,7 @@ EMBEDDED_MODEL = "embedded"
 IngestFormat = Literal["auto", "alpaca", "sharegpt", "messages", "prompt-completion", "text"]
 ExportFormat = Literal["original", "messages"]
 Template = Literal["auto", "chat", "alpaca", "plain", "raw"]
-Search = Literal["lazy", "naive", "stochastic"]
+InstructDiffRule = Literal["paper", "code"]
 Domain = Literal["general", "maths", "code", "medical"]
 
 
@@ -143,6 +143,9 @@ class CalibrationSettings(Settings):
         description="Share that a round selects for the next, β; if not given, the paper's: 0.2 code, else 0.1.",
     )
     gamma: float = Field(0.1, ge=0, lt=0.5, description="Share that a round cuts from each end of ΔNLL, γ.")
+    rule: InstructDiffRule = Field(
+        "paper", description="How a round selects: by the paper's rule, or the published code's (β of the tokens)."
+    )
 
     def for_domain(self) -> Self:
         """The same with the domain's values put in where none were given (InstructDiff, section 4.1)."""
@@ -162,46 +165,26 @@ class RunSettings(Settings):
     calibrated_model: str | None = Field(None, description="An already fine-tuned model, instead of calibrating.")
 
 
-class DesignSettings(Settings):
-    """Greedy search for an optimal design."""
+class RepeatSettings(Settings):
+    """What counts as the same example; of each group one is kept."""
 
-    search: Search = Field(
-        "lazy",
-        description="lazy picks what naive picks, sooner; stochastic looks at a random sample at each pick, for pools "
-        "of millions.",
+    repeats: Literal["keep", "exact", "near", "factor"] = Field(
+        "keep",
+        description="keep: all stay; exact: the same text but for case and spaces; near: like texts (MinHash); factor: "
+        "the model's features of one hold what those of the other do.",
     )
-    epsilon: float = Field(
-        0.1, gt=0, lt=1, description="Of stochastic search: what it may lose, ε in 1 − 1/e − ε; less looks at more."
-    )
-    ridge: float = Field(
-        1.0, ge=1e-6, le=1e6, description="λ of V = λI + Σ FᵀF; features have root-mean-square norm 1 over the pool."
-    )
-
-
-class FisherSettings(DesignSettings):
-    """FisherSFT's log-det greedy."""
-
-    features: Literal["tokens", "mean"] = Field(
-        "tokens",
-        description="What an example adds to V: all its tokens' features, as its factor, or their mean alone (the "
-        "paper's sentence variant).",
+    repeat_threshold: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="near: least Jaccard similarity, 0.8 if not given; factor: least share of what a copy would cover, "
+        "0.9 if not given.",
     )
 
-
-class IOptimalSettings(DesignSettings):
-    """I-optimal design: the same search for another objective, where λ is the prior's precision."""
-
-
-class InstructDiffSettings(Settings):
-    """InstructDiff's filter and order, as the paper states them."""
-
-    gamma: float = Field(
-        0.1, ge=0, lt=0.5, description="Share cut from each end of ΔNLL before the lowest ΔH are kept."
-    )
-
-
-class RandomSettings(Settings):
-    """A uniform random order; the seed is the selection's own."""
+    @property
+    def threshold(self) -> float:
+        """The threshold, or what it is where none was given."""
+        return self.repeat_threshold or {"near": 0.8, "factor": 0.9}.get(self.repeats, 1.0)
 
 
 class ProjectionSettings(Settings):
@@ -287,24 +270,3 @@ def parse_assignments(assignments: list[str]) -> dict[str, str]:
             raise BadInput(f"{text!r} is not NAME=VALUE.")
         pairs[name.strip()] = value.strip()
     return pairs
-
-
-def describe_options() -> str:
-    """The README's table of options, from their declarations."""
-    lines = ["| option | default | of | what it does |", "| --- | --- | --- | --- |"]
-    for command, kind in (
-        ("score", ScoringSettings),
-        ("score, calibration", CalibrationSettings),
-        ("select, fisher", FisherSettings),
-        ("select, ioptimal", IOptimalSettings),
-        ("select, instructdiff", InstructDiffSettings),
-    ):
-        for name, declared in kind.model_fields.items():
-            default = declared.get_default(call_default_factory=True)
-            shown = "" if default is None else f"`{default}`"
-            lines.append(f"| `{name}` | {shown} | {command} | {declared.description} |")
-    return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    print(describe_options())

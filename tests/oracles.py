@@ -2,10 +2,14 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from sklearn.metrics import pairwise_distances
+from sklearn.metrics.pairwise import cosine_similarity
+from sklearn.neighbors import KernelDensity
 
 
 def token_scores(logits: torch.Tensor, target: int) -> tuple[float, float, float]:
@@ -114,3 +118,109 @@ def instructdiff_paper_rule(
     low, high = quantile(gamma), quantile(1 - gamma)
     kept = [i for i, value in enumerate(delta_nll) if low <= value <= high]
     return sorted(kept, key=lambda i: (delta_entropy[i], i))[:count]
+
+
+def farthest_first(features: np.ndarray, candidates: Sequence[int], taken: Sequence[int], count: int) -> list[int]:
+    """Each time the candidate whose nearest taken is farthest, by `math.dist`; first the one nearest to the mean."""
+    points = [[float(value) for value in row] for row in features]
+    centre = [math.fsum(points[i][j] for i in candidates) / len(candidates) for j in range(features.shape[1])]
+    there, chosen = list(taken), list[int]()
+    for _ in range(count):
+        rest = [i for i in candidates if i not in there]
+        if there:
+            values = [min(math.dist(points[i], points[j]) for j in there) for i in rest]
+        else:
+            values = [-math.dist(points[i], centre) for i in rest]
+        best = max(values)
+        chosen.append(next(i for i, value in zip(rest, values, strict=True) if value >= best - 1e-10 * abs(best)))
+        there.append(chosen[-1])
+    return chosen
+
+
+def facility_value(features: np.ndarray, rows: Sequence[int], chosen: Sequence[int]) -> float:
+    """Σ_i max_s max(0, cos(i, s)) over `rows` by scikit-learn's whole matrix of cosines."""
+    if not len(chosen):
+        return 0.0
+    cosines = cosine_similarity(features[list(rows)].astype(np.float64), features[list(chosen)].astype(np.float64))
+    return math.fsum(max(0.0, float(best)) for best in cosines.max(axis=1))
+
+
+def facility_greedy(
+    features: np.ndarray, rows: Sequence[int], candidates: Sequence[int], taken: Sequence[int], count: int
+) -> list[int]:
+    """Greedy by the whole value of every set at every step; ties to the lowest row."""
+    chosen: list[int] = []
+    for _ in range(count):
+        rest = [i for i in candidates if i not in chosen]
+        values = [facility_value(features, rows, [*taken, *chosen, i]) for i in rest]
+        best = max(values)
+        chosen.append(next(i for i, value in zip(rest, values, strict=True) if value >= best - 1e-10))
+    return chosen
+
+
+def kernel_density(features: np.ndarray, factor: float) -> np.ndarray:
+    """Mean Gaussian kernel of width factor × median distance at each row, by scikit-learn's trees."""
+    X = features.astype(np.float64)
+    distances = pairwise_distances(X)[np.triu_indices(len(X), 1)]
+    width = factor * float(np.median(distances))
+    log_density = KernelDensity(bandwidth=width, algorithm="kd_tree", rtol=1e-12).fit(X).score_samples(X)
+    density: np.ndarray = np.exp(log_density + X.shape[1] * math.log(width * math.sqrt(2 * math.pi)))
+    return density
+
+
+def compression_ratio(texts: Sequence[str]) -> float:
+    """Bytes of the joined texts divided by those of `zlib.compress`."""
+    raw = "\n".join(texts).encode()
+    return len(raw) / len(zlib.compress(raw))
+
+
+def zip_order(texts: Sequence[str], taken: Sequence[int], sizes: tuple[int, int, int], count: int) -> list[int]:
+    """ZIP's algorithm 1, compressing every set from its beginning; `sizes` are K1, K2 and K3."""
+    k1, k2, k3 = sizes
+    state = {i: compression_ratio([text]) for i, text in enumerate(texts) if i not in taken}
+    selected, order = [texts[i] for i in taken], list[int]()
+    while state and len(order) < count:
+        tried = sorted(state, key=lambda i: (state[i], i))[:k1]
+        state |= {i: compression_ratio([*selected, texts[i]]) for i in tried}
+        few, local = sorted(tried, key=lambda i: (state[i], i))[:k2], list[int]()
+        while few and len(local) < k3:
+            ratios = {i: compression_ratio([*(texts[j] for j in local), texts[i]]) for i in few}
+            local.append(min(few, key=lambda i: (ratios[i], i)))
+            few.remove(local[-1])
+        for i in local:
+            del state[i]
+        order += local
+        selected += [texts[i] for i in local]
+    return order[:count]
+
+
+def groups(count: int, alike: Callable[[int, int], bool]) -> list[int]:
+    """Connected components over all pairs, by flooding: each row's group is its lowest row."""
+    labels = [-1] * count
+    for seed in range(count):
+        flood = [seed] if labels[seed] < 0 else []
+        while flood:
+            i = flood.pop()
+            labels[i] = seed
+            flood += [j for j in range(count) if labels[j] < 0 and j not in flood and alike(i, j)]
+    return labels
+
+
+def shingle_similarity(one: Sequence, other: Sequence, width: int) -> float:
+    """Jaccard similarity of the sets of runs of `width` items, counted one by one."""
+    a, b = ({tuple(items[k : k + width]) for k in range(len(items) - width + 1)} for items in (one, other))
+    common = sum(run in b for run in a)
+    return common / (len(a) + len(b) - common)
+
+
+def copy_share(factors: Sequence[np.ndarray], i: int, j: int, ridge: float) -> float:
+    """The smaller of c(i|j) / c(i|i) and c(j|i) / c(j|j), by whole determinants; 0 where either tells nothing."""
+    alone = {k: log_det_information(factors, [k], ridge) for k in (i, j)}
+    if min(alone.values()) <= 0:
+        return 0.0
+
+    def covered(of: int, by: int) -> float:
+        both = log_det_information(factors, [by, of], ridge)
+        return 1 - (both - alone[by]) / alone[of]
+
+    return min(covered(i, j) / covered(i, i), covered(j, i) / covered(j, j))

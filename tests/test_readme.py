@@ -9,21 +9,20 @@ import pytest
 from typer.testing import CliRunner
 
 from core.__main__ import app
-from core.selection.registry import CRITERIA
-from core.settings import describe_options
+from core.workbench.options import describe_criteria, describe_options
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_options_are_those_that_are_declared() -> None:
-    table = README.split("keeps it true -->\n")[1].split("\n<!-- /options -->")[0]
+    table = README.split("## Options\n")[1].split("keeps it true -->\n")[1].split("\n<!-- /options -->")[0]
     assert table == describe_options()
 
 
-def test_every_criterion_stands_in_the_readme_with_its_goal() -> None:
-    for criterion in CRITERIA.values():
-        assert f"| `{criterion.name}` | {criterion.goal} |" in README
+def test_the_criteria_are_those_that_are_declared() -> None:
+    table = README.split("## Criteria\n")[1].split("keeps it true -->\n")[1].split("\n<!-- /criteria -->")[0]
+    assert table == describe_criteria()
 
 
 def test_every_command_stands_in_the_readme_and_the_other_way_round() -> None:
@@ -58,6 +57,6 @@ def test_the_readme_s_make_targets_exist() -> None:
 
 def test_the_table_is_printed_by_the_command_that_the_readme_names() -> None:
     printed = subprocess.run(
-        [sys.executable, "-m", "core.settings"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "core", "options"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    assert printed.strip() == describe_options()
+    assert printed == f"{describe_criteria()}\n\n{describe_options()}\n"

@@ -16,10 +16,12 @@ MOST_NAMES = 8
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """A budget made concrete for a pool: so many examples, or so many response tokens."""
+    """A budget made concrete for a pool: so many examples, or so many response tokens. With `takes_crossing`
+    examples are added until the amount is reached, the one that crosses it included."""
 
     unit: Literal["examples", "tokens"]
     amount: int
+    takes_crossing: bool = False
 
     def costs(self, response_tokens: np.ndarray) -> np.ndarray:
         """What each example costs in this unit, int64."""
@@ -73,30 +75,6 @@ def make_room(pool: Pool, allowance: Allowance) -> Room:
             )
         groups = Groups(codes[candidates], owed, np.where(most < NO_LIMIT, most - taken, most))
     return Room(costs[candidates], allowance.amount - spent, groups)
-
-
-def cut_order(order: np.ndarray, pool: Pool, room: Room, what: str) -> np.ndarray:
-    """The longest prefix of an order of candidates that the room pays for; a full quota's examples are passed over.
-
-    Raises BadInput when the order is shorter than the budget.
-    """
-    positions, room = np.searchsorted(pool.candidates, order), room.copy()
-    unit = "tokens" if bool((room.costs > 1).any()) else "examples"
-    available = int(room.costs[positions].sum())
-    if available < room.total:
-        raise BadInput(f"Criterion {what} leaves {available:,} {unit} to choose from, fewer than {room.total:,}.")
-    if not room.has_quotas:
-        return order[: int(np.searchsorted(np.cumsum(room.costs[positions]), room.total, side="right"))]
-    kept = []
-    for row, position in zip(order, positions, strict=True):
-        if room.costs[position] > room.total and not room.owed:
-            break
-        if room.fits(position):
-            room.take(position)
-            kept.append(row)
-    if unit == "examples" and room.total:
-        raise BadInput(f"Criterion {what} leaves {room.total:,} examples too few to choose from within the quotas.")
-    return np.array(kept, dtype=np.int64)
 
 
 def _limits(pool: Pool, allowance: Allowance, costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

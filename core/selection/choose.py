@@ -7,17 +7,33 @@ import numpy as np
 
 from core.errors import BadInput
 from core.records import Pick
-from core.selection.budgets import allow, make_room
-from core.selection.designs import Ordered, make_objective
+from core.selection.bands import Comparison, compare_with_random
+from core.selection.budgets import Allowance, make_room
+from core.selection.criteria.designs import FisherSettings, IOptimalSettings, make_objective
+from core.selection.criterion import Criterion
+from core.selection.curve import Curve, information_curve
 from core.selection.envelope import Envelope, random_envelope
 from core.selection.ioptimal import PredictiveVariance
 from core.selection.ledger import Remainder, build_picks
+from core.selection.outcomes import Outcomes, explain_left_out
 from core.selection.pool import Pool
 from core.selection.proof import Proof, prove
-from core.selection.registry import Criterion
+from core.selection.ranking import Ordered, Picked, cut
 from core.selection.room import Room
 from core.selection.vectors import log_det
-from core.settings import Budget, FisherSettings, IOptimalSettings, Settings
+from core.settings import Budget, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is to be chosen: from this pool, for what the budget allows, within this room beside the pins."""
+
+    pool: Pool
+    criterion: Criterion
+    settings: Settings
+    seed: int
+    allowance: Allowance
+    room: Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,60 +49,92 @@ class Variance:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A selection: the picks in order, what was left out, the random band, the proof of its information,
-    what the search saw, and I-optimality's own figures."""
+    """A selection: the picks in order, why each other example was left out and what it would bring, the
+    random band of information and of other measures, the proof, the information along the whole order, and
+    I-optimality's own figures."""
 
     picks: list[Pick]
+    outcomes: Outcomes
     left_out: Remainder
     tokens: int
     envelope: Envelope
+    comparison: Comparison
     proof: Proof
-    ordered: Ordered
+    curve: Curve
+    picked: Picked
     variance: Variance | None
 
 
-def choose(pool: Pool, criterion: Criterion, budget: Budget, settings: Settings, seed: int) -> Choice:
-    """Select, and measure what was selected. Raises BadInput for what cannot be kept.
+def prepare(pool: Pool, criterion: Criterion, budget: Budget, settings: Settings, seed: int) -> Task:
+    """Check what is asked. Raises BadInput for what cannot be kept, or for a pass that the pool lacks."""
+    pool.check_decisions()
+    criterion.check_needs(pool)
+    pool = view(pool, settings)
+    allowance = criterion.allow(budget, pool, settings)
+    return Task(pool, criterion, settings, seed, allowance, make_room(pool, allowance))
+
+
+def order(task: Task, reach: int = 0) -> Ordered:
+    """The criterion's order of the candidates, at least as far as the budget pays, or as `reach` of its unit does.
+
+    Within quotas it ends with the budget.
+    """
+    room = task.room
+    if not room.has_quotas and reach > room.total:
+        room = Room(room.costs, reach)
+    return task.criterion.rank(task.pool, room, task.settings, task.seed)
+
+
+def pick(task: Task, ordered: Ordered) -> Picked:
+    """What the budget keeps of an order: a prefix. Where even the first example costs more than the whole budget,
+    those that do are passed over and the rest is ordered anew."""
+    picked = cut(ordered, task.pool, task.room, task.allowance, task.criterion.name)
+    affordable = task.room.costs <= task.room.total
+    if not len(picked.rows) and affordable.any():
+        pool = task.pool.narrowed(task.pool.candidates[~affordable].tolist())
+        room = task.room.of(affordable)
+        room.total = min(room.total, int(room.costs.sum()))
+        smaller = replace(task, pool=pool, room=room)
+        picked = cut(order(smaller), pool, smaller.room, task.allowance, task.criterion.name)
+    if not len(picked.rows) and not task.pool.pinned:
+        raise BadInput(
+            f"A budget of {task.allowance.amount:,} {task.allowance.unit} is smaller than the first example of "
+            f"criterion {task.criterion.name}."
+        )
+    return picked
+
+
+def choose(task: Task, ordered: Ordered) -> Choice:
+    """Cut the order, and measure what was selected.
 
     Whatever the criterion, its picks are measured by the information f(S) in nats, with λ = 1 where
     the criterion is not FisherSFT's own.
     """
-    pool = view(pool, settings)
-    ordered, room = order(pool, criterion, budget, settings, seed)
-    selected = np.array([*pool.pinned, *ordered.rows], dtype=np.int64)
+    pool, settings, picked = task.pool, task.settings, pick(task, ordered)
+    selected = np.array([*pool.pinned, *picked.rows], dtype=np.int64)
     empty = partial(log_det, pool.design_factors, information_ridge(settings))
     tokens = int(pool.response_tokens[selected].sum())
     full, scored = empty(), pool.scored
     alone, left = full.gains(scored), ~np.isin(scored, selected)
-    picks = build_picks(full, pool, selected, alone[np.searchsorted(scored, selected)], criterion.reason, ordered.gains)
-    now = full.measure(scored)
+    picks = build_picks(
+        full, pool, selected, alone[np.searchsorted(scored, selected)], task.criterion.reason, picked.gains
+    )
+    now, envelope = full.measure(scored), random_envelope(pool, tokens, empty, task.seed)
+    room = _room_of(task, picked)
+    proof = prove(full, now.at(np.isin(scored, pool.candidates)), pool, selected, room)
+    along = np.array([*pool.pinned, *ordered.rankings[picked.ranking].rows], dtype=np.int64)
     return Choice(
         picks=picks,
+        outcomes=explain_left_out(ordered, pool, task.room, task.allowance, picked),
         left_out=Remainder(scored[left], now.gains[left], alone[left]),
         tokens=tokens,
-        envelope=random_envelope(pool, tokens, empty, seed),
-        proof=prove(full, now.at(np.isin(scored, pool.candidates)), pool, selected, room),
-        ordered=ordered,
-        variance=_measure_variance(pool, selected, room, tokens, settings, seed),
+        envelope=envelope,
+        comparison=compare_with_random(pool, selected, envelope, proof.value),
+        proof=proof,
+        curve=information_curve(pool, along, empty()),
+        picked=picked,
+        variance=_measure_variance(pool, selected, room, tokens, settings, task.seed),
     )
-
-
-def order(pool: Pool, criterion: Criterion, budget: Budget, settings: Settings, seed: int) -> tuple[Ordered, Room]:
-    """The criterion's own rows, best first, that the budget pays for beside the pins, and the room they had."""
-    pool.check_decisions()
-    room = make_room(pool, allow(budget, pool))
-    ordered = criterion.select(pool, room, settings, seed)
-    if not len(ordered.rows) and not pool.pinned:
-        raise BadInput(f"Budget {budget} is smaller than the first example of criterion {criterion.name}.")
-    return replace(ordered, owed=_owed(pool, room, ordered.rows)), room
-
-
-def _owed(pool: Pool, room: Room, rows: np.ndarray) -> int:
-    """What "at least" quotas still ask for once these rows are paid."""
-    rest = room.copy()
-    for position in np.searchsorted(pool.candidates, rows):
-        rest.take(int(position))
-    return rest.owed
 
 
 def view(pool: Pool, settings: Settings) -> Pool:
@@ -97,6 +145,15 @@ def view(pool: Pool, settings: Settings) -> Pool:
 def information_ridge(settings: Settings) -> float:
     """The λ by which a selection's information is measured."""
     return settings.ridge if isinstance(settings, FisherSettings) else FisherSettings().ridge
+
+
+def _room_of(task: Task, picked: Picked) -> Room:
+    """The room that the picks had; where the crossing example was taken, what they cost."""
+    if not task.allowance.takes_crossing:
+        return task.room
+    room = task.room.copy()
+    room.total = max(room.total, int(room.costs[np.searchsorted(task.pool.candidates, picked.rows)].sum()))
+    return room
 
 
 def _measure_variance(

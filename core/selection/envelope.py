@@ -22,12 +22,14 @@ class Envelope:
     """Curves of random subsets over `tokens` [g].
 
     `values` [subsets, g]: the objective, such as information in nats, of the first so many tokens. `gains`
-    [subsets, g]: what one example brought on average since the grid point before.
+    [subsets, g]: what one example brought on average since the grid point before. `subsets` are the rows of
+    each at the last grid point.
     """
 
     tokens: np.ndarray
     values: np.ndarray
     gains: np.ndarray
+    subsets: list[np.ndarray]
 
     def bands(self) -> dict[str, list[float]]:
         """Lowest and highest of the random subsets at each number of tokens, as lists."""
@@ -49,13 +51,25 @@ def random_envelope(
     prefix whose tokens come nearest to the grid's.
     """
     grid = np.linspace(tokens / points, tokens, points)
+    curves = [_curve(pool, order, grid, empty()) for order in _random_orders(pool, seed, subsets)]
+    values, gains, chosen = zip(*curves, strict=True)
+    return Envelope(grid, np.array(values), np.array(gains), list(chosen))
+
+
+def draw_subsets(pool: Pool, tokens: int, seed: int, subsets: int = 20) -> list[np.ndarray]:
+    """The rows of the envelope's random subsets of about so many tokens."""
+    orders = _random_orders(pool, seed, subsets)
+    return [order[: max(1, _nearest_count(np.cumsum(pool.response_tokens[order]), tokens))] for order in orders]
+
+
+def _random_orders(pool: Pool, seed: int, subsets: int) -> list[np.ndarray]:
     generator = np.random.default_rng([seed, ENVELOPE_STREAM])
-    curves = [_curve(pool, generator.permutation(pool.rows), grid, empty()) for _ in range(subsets)]
-    values, gains = (np.array(part) for part in zip(*curves, strict=True))
-    return Envelope(grid, values, gains)
+    return [generator.permutation(pool.rows) for _ in range(subsets)]
 
 
-def _curve(pool: Pool, order: np.ndarray, grid: np.ndarray, objective: Design) -> tuple[np.ndarray, np.ndarray]:
+def _curve(
+    pool: Pool, order: np.ndarray, grid: np.ndarray, objective: Design
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     cumulative = np.cumsum(pool.response_tokens[order])
     counts = np.maximum.accumulate([max(1, _nearest_count(cumulative, target)) for target in grid])
     values, taken = [], 0
@@ -63,7 +77,7 @@ def _curve(pool: Pool, order: np.ndarray, grid: np.ndarray, objective: Design) -
         objective.add_all(order[taken:count])
         taken = int(count)
         values.append(objective.value())
-    return np.array(values), _mean_gains(np.array(values), counts)
+    return np.array(values), _mean_gains(np.array(values), counts), order[: int(counts[-1])]
 
 
 def _mean_gains(values: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -14,13 +14,13 @@ import heapq
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
 from core.selection.room import Room
-from core.settings import Search
 
+Search = Literal["lazy", "naive", "stochastic"]
 Queue = list[tuple[float, int]]
 """A heap of (−value, position): the best first."""
 TIE = 1e-10

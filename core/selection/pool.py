@@ -1,5 +1,6 @@
 """What a criterion may look at: one scoring run's numbers, as plain arrays over the N rows."""
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -26,6 +27,14 @@ class Grouping:
 
 
 @dataclass(frozen=True)
+class Repeats:
+    """Groups of examples that say nearly the same: rows with the same of `codes` [N]; `how` names the kind."""
+
+    codes: np.ndarray
+    how: str
+
+
+@dataclass(frozen=True)
 class Target:
     """Examples of the task that one cares about: `factors` [Σ r_i, p] with `offsets`, in units of the pool's
     root-mean-square norm once multiplied by `scale`; `rows` [n] are those that count, `tokens` theirs."""
@@ -41,25 +50,33 @@ class Target:
 class Pool:
     """Scores of one run. Rows that could not be scored have NaN and never enter a selection.
 
-    `response_tokens` [N] int; `nll`, `entropy`, `delta_nll`, `delta_entropy` [N] in nats;
-    `factors` [Σ r_i, p] with `offsets` [N + 1]; `mean_features` [N, d]; `banned` and `pinned` are row
-    numbers; `quotas` are about `groups`; designs are computed on `device`.
+    `response_tokens`, `prompt_tokens` [N] int; `nll`, `entropy`, `delta_nll`, `delta_entropy` [N] in nats;
+    `ifd_loss_ratio`, `ifd_perplexity_ratio` [N]; `factors` [Σ r_i, p] with `offsets` [N + 1]; `mean_features`
+    [N, d]; `banned` and `pinned` are row numbers; of each group of `repeats` one example stands for all;
+    `quotas` are about `groups`; designs are computed on `device`; `read_texts` gives prompt and response
+    of each row as one text. `withheld` are rows that a criterion itself sets aside.
     """
 
     response_tokens: np.ndarray
+    prompt_tokens: np.ndarray
     nll: np.ndarray
     entropy: np.ndarray
     delta_nll: np.ndarray
     delta_entropy: np.ndarray
+    ifd_loss_ratio: np.ndarray
+    ifd_perplexity_ratio: np.ndarray
     factors: np.ndarray
     offsets: np.ndarray
     mean_features: np.ndarray
     pinned: tuple[int, ...] = ()
     banned: frozenset[int] = field(default_factory=frozenset)
+    repeats: Repeats | None = None
     groups: Grouping = field(default_factory=lambda: Grouping("", np.zeros(0, np.int64), ()))
     quotas: tuple[Quota, ...] = ()
     target: Target | None = None
     device: str = "cpu"
+    withheld: frozenset[int] = field(default_factory=frozenset)
+    read_texts: Callable[[], Sequence[str]] | None = None
 
     @cached_property
     def scored(self) -> np.ndarray:
@@ -67,14 +84,34 @@ class Pool:
         return np.flatnonzero(np.isfinite(self.nll))
 
     @cached_property
+    def represented(self) -> dict[int, int]:
+        """Rows that repeat another, with the row that stands for them: a pinned one of the group, else its
+        first that was scored and is not banned. Pinned rows stand for themselves."""
+        if self.repeats is None:
+            return {}
+        rows = self.scored[~np.isin(self.scored, list(self.banned))]
+        rows = rows[np.argsort(~np.isin(rows, self.pinned), kind="stable")]
+        codes, first = np.unique(self.repeats.codes[rows], return_index=True)
+        stands = dict(zip(codes.tolist(), rows[first].tolist(), strict=True))
+        others = ((int(row), stands[int(self.repeats.codes[row])]) for row in rows)
+        return {row: other for row, other in others if row != other and row not in self.pinned}
+
+    @cached_property
     def rows(self) -> np.ndarray:
-        """The rows that may be selected: scored and not banned, ascending."""
-        return self.scored[~np.isin(self.scored, list(self.banned))]
+        """The rows that may be selected: scored, not banned, and no repeat of another, ascending."""
+        out = [*self.banned, *self.represented]
+        return self.scored[~np.isin(self.scored, out)]
 
     @cached_property
     def candidates(self) -> np.ndarray:
-        """The selectable rows that are not pinned: what a criterion orders."""
-        return self.rows[~np.isin(self.rows, self.pinned)]
+        """The selectable rows that are neither pinned nor withheld: what a criterion orders."""
+        return self.rows[~np.isin(self.rows, [*self.pinned, *self.withheld])]
+
+    def narrowed(self, withheld: Iterable[int]) -> "Pool":
+        """The same pool without these rows among the candidates."""
+        pool = replace(self, withheld=frozenset(withheld))
+        vars(pool)["design_factors"] = self.design_factors  # not loaded onto the device twice
+        return pool
 
     @cached_property
     def design_factors(self) -> Factors:

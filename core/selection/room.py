@@ -46,6 +46,19 @@ class Room:
         """The same room, to be filled on its own."""
         return Room(self.costs, self.total, Groups(self._codes, self._owed, self._most))
 
+    def of(self, candidates: np.ndarray) -> "Room":
+        """The same room for some of the candidates, given as a mask [n]."""
+        return Room(self.costs[candidates], self.total, Groups(self._codes[candidates], self._owed, self._most))
+
+    def without_limit(self) -> "Room":
+        """A room for the same candidates into which all of them fit."""
+        return Room(self.costs, int(self.costs.sum()))
+
+    def is_barred(self, candidates: np.ndarray) -> np.ndarray:
+        """Whether it is a quota, not the total, that keeps each of these out, [n] bool."""
+        barred: np.ndarray = ~self.fits(candidates) & (self.costs[candidates] <= self.total)
+        return barred | (self.costs[candidates] > self._most[self._codes[candidates]])
+
     def fits(self, candidates: np.ndarray | int) -> np.ndarray:
         """Whether each of these candidates may be taken now."""
         costs, codes = self.costs[candidates], self._codes[candidates]

@@ -2,7 +2,9 @@
 
 from core.store.database import Database
 from core.store.datasets import Datasets
+from core.store.decisions import Decisions
+from core.store.orders import Orders
 from core.store.runs import Runs
 from core.store.selections import Selections
 
-__all__ = ["Database", "Datasets", "Runs", "Selections"]
+__all__ = ["Database", "Datasets", "Decisions", "Orders", "Runs", "Selections"]

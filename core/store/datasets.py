@@ -116,6 +116,29 @@ class Datasets:
                 raise BadInput(f"No row of dataset {name!r} has a column {column!r}; the first row has {known}.")
         return ["(none)" if row[0] is None else row[0] for row in rows]
 
+    def full_texts(self, name: str) -> list[str]:
+        """Prompt and response of every example as one text, in row order."""
+        with self._database.reading() as cursor:
+            rows = cursor.execute(
+                "SELECT prompt || chr(10) || response FROM examples WHERE dataset = ? ORDER BY row_number", [name]
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def group_columns(self, name: str, most: int) -> list[str]:
+        """The columns of the first row that have from 2 to `most` values over the dataset, as they come in it."""
+        with self._database.reading() as cursor:
+            first = cursor.execute(
+                "SELECT json_keys(original) FROM examples WHERE dataset = ? ORDER BY row_number LIMIT 1", [name]
+            ).fetchall()
+            found = []
+            for key in first[0][0] if first and first[0][0] else []:
+                counted = cursor.execute(
+                    "SELECT approx_count_distinct(json_extract_string(original, ?)) FROM examples WHERE dataset = ?",
+                    ["/" + key.replace("~", "~0").replace("/", "~1"), name],
+                ).fetchall()
+                found += [key] if 2 <= counted[0][0] <= most else []
+        return found
+
     def has_tools(self, name: str) -> bool:
         """Whether any example of the dataset declares tools."""
         with self._database.reading() as cursor:

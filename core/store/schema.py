@@ -74,4 +74,38 @@ STEPS: tuple[tuple[str, str], ...] = (
         );
         """,
     ),
+    (
+        "orders computed once, why each example was left out, how a selection compares with random, and decisions",
+        """
+        CREATE TABLE orders (
+            order_name VARCHAR PRIMARY KEY, run VARCHAR NOT NULL, criterion VARCHAR NOT NULL,
+            is_complete BOOLEAN NOT NULL, evaluations BIGINT NOT NULL, naive_evaluations BIGINT NOT NULL,
+            created_at TIMESTAMP NOT NULL DEFAULT (now() AT TIME ZONE 'UTC')
+        );
+        CREATE TABLE order_rows (
+            order_name VARCHAR NOT NULL, ranking INTEGER NOT NULL, place BIGINT NOT NULL, row_number BIGINT NOT NULL,
+            gain DOUBLE, PRIMARY KEY (order_name, ranking, place)
+        );
+        CREATE TABLE order_refused (
+            order_name VARCHAR NOT NULL, row_number BIGINT NOT NULL, detail VARCHAR NOT NULL,
+            PRIMARY KEY (order_name, row_number)
+        );
+        ALTER TABLE selections ADD COLUMN order_name VARCHAR;
+        ALTER TABLE selections ADD COLUMN curve VARCHAR;
+        ALTER TABLE selections ADD COLUMN comparison VARCHAR;
+        CREATE TABLE outcomes (
+            selection VARCHAR NOT NULL, row_number BIGINT NOT NULL, gate VARCHAR NOT NULL, detail VARCHAR NOT NULL,
+            other_row BIGINT, enters BIGINT, PRIMARY KEY (selection, row_number)
+        );
+        CREATE TABLE decisions (
+            decision BIGINT PRIMARY KEY, dataset VARCHAR NOT NULL, row_number BIGINT NOT NULL, kind VARCHAR NOT NULL,
+            why VARCHAR NOT NULL, who VARCHAR NOT NULL, undoes BIGINT,
+            made_at TIMESTAMP NOT NULL DEFAULT (now() AT TIME ZONE 'UTC')
+        );
+        CREATE TABLE repeats (
+            repeats VARCHAR NOT NULL, row_number BIGINT NOT NULL, code BIGINT NOT NULL,
+            PRIMARY KEY (repeats, row_number)
+        );
+        """,
+    ),
 )

@@ -8,14 +8,14 @@ from typing import Any
 import pyarrow as pa
 
 from core.errors import BadInput
-from core.records import LeftOut, Pick, SelectionRow
+from core.records import LeftOut, Outcome, Pick, SelectionRow
 from core.store.database import Database
 
 SELECTION_COLUMNS = (
     "selection, run, dataset, criterion, budget, seed, settings, examples, tokens, log_det, envelope, created_at, "
-    "upper_bound, variance, evaluations"
+    "upper_bound, variance, evaluations, order_name, curve, comparison"
 )
-JSON_COLUMNS = ("settings", "envelope", "variance", "evaluations")
+JSON_COLUMNS = ("settings", "envelope", "variance", "evaluations", "curve", "comparison")
 PICK_SCHEMA = pa.schema(
     [
         ("rank", pa.int64()),
@@ -36,15 +36,16 @@ class Selections:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, selection: SelectionRow, picks: Sequence[Pick], left_out: pa.Table) -> None:
-        """Record a selection with its ledger; one that is there already stays as it is.
+    def add(self, selection: SelectionRow, picks: Sequence[Pick], left_out: pa.Table, outcomes: pa.Table) -> None:
+        """Record a selection with its ledger, in the place of one of the same name.
 
-        `left_out` has the columns row, gain and gain_alone, one row for each example left out.
+        `left_out` has the columns row, gain and gain_alone, one row for each scored example left out; `outcomes`
+        row, gate, detail, other and enters, one row for each example left out.
         """
         table = pa.Table.from_pylist([asdict(pick) for pick in picks], PICK_SCHEMA)
         with self._database.writing() as cursor:
-            if cursor.execute("SELECT 1 FROM selections WHERE selection = ?", [selection.selection]).fetchall():
-                return
+            for kept in ("selections", "picks", "left_out", "outcomes"):
+                cursor.execute(f"DELETE FROM {kept} WHERE selection = ?", [selection.selection])  # noqa: S608
             values = asdict(selection)
             values |= {name: json.dumps(values[name]) for name in JSON_COLUMNS if values[name] is not None}
             del values["created_at"]
@@ -63,6 +64,17 @@ class Selections:
                 'INSERT INTO left_out SELECT ?, "row", gain, gain_alone FROM incoming', [selection.selection]
             )
             cursor.unregister("incoming")
+            cursor.register("incoming", outcomes)
+            cursor.execute(
+                'INSERT INTO outcomes SELECT ?, "row", gate, detail, nullif(other, -1), nullif(enters, -1) '
+                "FROM incoming",
+                [selection.selection],
+            )
+            cursor.unregister("incoming")
+
+    def has(self, selection: str) -> bool:
+        """Whether a selection of this name was made."""
+        return bool(self._find("selection = ?", selection))
 
     def of_run(self, run: str) -> list[SelectionRow]:
         """The selections of a scoring run, the newest first."""
@@ -96,6 +108,27 @@ class Selections:
                 values,
             ).fetchall()
         return [LeftOut(*row) for row in found]
+
+    def outcomes(self, selection: str, rows: Sequence[int] | None = None) -> list[Outcome]:
+        """Why examples are not in a selection, in row order: all of them, or those at `rows`."""
+        condition, values = "selection = ?", list[Any]([selection])
+        if rows is not None:
+            condition, values = f"{condition} AND row_number IN (SELECT unnest(?::BIGINT[]))", [selection, list(rows)]
+        with self._database.reading() as cursor:
+            found = cursor.execute(
+                f"SELECT row_number, gate, detail, other_row, enters FROM outcomes WHERE {condition} "  # noqa: S608
+                "ORDER BY row_number",
+                values,
+            ).fetchall()
+        return [Outcome(*row) for row in found]
+
+    def gates(self, selection: str) -> list[tuple[str, int]]:
+        """How many examples each gate kept out, the most frequent first."""
+        with self._database.reading() as cursor:
+            rows = cursor.execute(
+                "SELECT gate, count(*) FROM outcomes WHERE selection = ? GROUP BY gate ORDER BY 2 DESC, 1", [selection]
+            ).fetchall()
+        return [(row[0], row[1]) for row in rows]
 
     def _find(self, condition: str, value: str) -> list[SelectionRow]:
         with self._database.reading() as cursor:

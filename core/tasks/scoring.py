@@ -28,9 +28,11 @@ from core.scoring.models import LoadedModel, attach_adapter, is_adapter, load_mo
 from core.scoring.rendering import Renderer
 from core.scoring.scorer import Render, Scorer
 from core.scoring.shards import ShardPlan, list_shards, plan_shards, read_columns, read_reasons
-from core.selection.instructdiff import order_instructdiff
+from core.selection.choose import order, pick, prepare
+from core.selection.criteria.instructdiff import InstructDiffSettings
 from core.selection.pool import Pool
-from core.settings import CalibrationSettings, InstructDiffSettings, RunSettings, ScoringSettings
+from core.selection.registry import find_criterion
+from core.settings import Budget, CalibrationSettings, RunSettings, ScoringSettings
 from core.tasks.models import check_pair
 from core.tasks.rows import InputRows
 from core.workspace import RoundFolder, RunFolder, WorkspaceFolder
@@ -179,7 +181,7 @@ class ScoringRun:
                 drawn = draw_share([int(row) for row in scorable], settings)
             else:
                 before = _read_columns(self.files.round(number - 1, settings.iterations).shards)
-                drawn = _select(base, before, round(settings.keep * len(scorable)) if settings.keep else 0, settings)
+                drawn = _select(base, before, settings)
             of.rows.parent.mkdir(parents=True, exist_ok=True)
             with replacing(of.rows) as partial:
                 partial.write_text(json.dumps(drawn))
@@ -213,21 +215,24 @@ def _read_columns(folder: Path) -> dict[str, np.ndarray]:
     return {name: np.concatenate([shard[name] for shard in shards]) for name in COLUMNS}
 
 
-def _select(
-    base: dict[str, np.ndarray], calibrated: dict[str, np.ndarray], count: int, settings: CalibrationSettings
-) -> list[int]:
+def _select(base: dict[str, np.ndarray], calibrated: dict[str, np.ndarray], settings: CalibrationSettings) -> list[int]:
     """What InstructDiff's rule keeps, in row order (section 3.3)."""
+    missing = np.full(len(base["rows"]), np.nan)
     pool = Pool(
         response_tokens=base["response_tokens"],
+        prompt_tokens=base["response_tokens"],
         nll=base["nll"],
         entropy=base["entropy"],
         delta_nll=calibrated["nll"] - base["nll"],
         delta_entropy=base["entropy"] - calibrated["entropy"],
+        ifd_loss_ratio=missing,
+        ifd_perplexity_ratio=missing,
         factors=np.empty((0, 1), dtype=np.float32),
         offsets=np.zeros(len(base["rows"]) + 1, dtype=np.int64),
         mean_features=np.empty((len(base["rows"]), 0), dtype=np.float32),
     )
-    order = order_instructdiff(pool, InstructDiffSettings(gamma=settings.gamma))
-    if not len(order):
-        raise BadInput(f"No example passes the filter with gamma {settings.gamma:g}; choose a smaller one.")
-    return sorted(int(row) for row in order[: max(1, count)])
+    assert settings.keep is not None  # put in by for_domain
+    rule = InstructDiffSettings(rule=settings.rule, gamma=settings.gamma)
+    budget = Budget(kind="percent", amount=100 * settings.keep)
+    task = prepare(pool, find_criterion("instructdiff"), budget, rule, seed=settings.seed)
+    return sorted(pick(task, order(task)).rows.tolist())

@@ -47,7 +47,7 @@ def ask_selection(run: RunRow) -> Asked | None:
 def _ask_criterion(run: RunRow) -> tuple[str, Settings]:
     """The goal in a curator's words, and the criterion's own settings."""
     calibrated = bool(run.settings["calibration"] or run.settings["calibrated_model"])
-    possible = [name for name, rule in CRITERIA.items() if calibrated or not rule.needs_calibration]
+    possible = [name for name, rule in CRITERIA.items() if calibrated or "calibration" not in rule.needs]
     name = st.radio(
         "Goal",
         possible,

@@ -17,8 +17,9 @@ from typing import Self
 
 from core.files import user_path
 from core.jobs.launcher import Launcher, Supervisor
-from core.store import Database, Datasets, Runs, Selections
-from core.workbench.choosing import Choosing
+from core.store import Database, Datasets, Decisions, Orders, Runs, Selections
+from core.workbench.comparing import Comparing
+from core.workbench.explaining import Explaining
 from core.workbench.loading import Loading
 from core.workbench.shipping import Shipping
 from core.workspace import WorkspaceFolder
@@ -26,7 +27,7 @@ from core.workspace import WorkspaceFolder
 __all__ = ["Workbench", "default_workspace"]
 
 
-class Workbench(Loading, Choosing, Shipping):
+class Workbench(Loading, Explaining, Comparing, Shipping):
     """An open workspace. One process has it at a time; inside it, any thread may use it."""
 
     def __init__(self, workspace: Path | str | None = None, *, supervise: bool = False) -> None:
@@ -38,7 +39,9 @@ class Workbench(Loading, Choosing, Shipping):
         self.folder = WorkspaceFolder(user_path(workspace or default_workspace()).resolve())
         self.database = Database(self.folder.database)
         self.datasets, self.runs = Datasets(self.database), Runs(self.database)
-        self.selections = Selections(self.database)
+        self.selections, self.orders = Selections(self.database), Orders(self.database)
+        self.decisions = Decisions(self.database)
+        self._group_columns, self._kept = {}, {}
         self.launcher = Launcher()
         self.take_in()
         self._supervisor = Supervisor(self.take_in, _log_error) if supervise else None

@@ -6,7 +6,7 @@ from pathlib import Path
 from core.errors import BadInput
 from core.files import user_path
 from core.jobs.launcher import Launcher
-from core.store import Database, Datasets, Runs, Selections
+from core.store import Database, Datasets, Decisions, Orders, Runs, Selections
 from core.workspace import WorkspaceFolder
 
 
@@ -18,6 +18,8 @@ class Bench:
     datasets: Datasets
     runs: Runs
     selections: Selections
+    orders: Orders
+    decisions: Decisions
     launcher: Launcher
 
 

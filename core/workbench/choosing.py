@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,23 +13,24 @@ import pyarrow as pa
 import torch
 
 from core.errors import BadInput
-from core.records import Cover, SelectionReport, SelectionRow
+from core.records import RunRow, SelectionReport, SelectionRow, StoredOrder
 from core.scoring.device import choose_device
-from core.selection.choose import Choice, choose, information_ridge, view
-from core.selection.covers import Covers
+from core.selection.choose import Choice, Task, choose, order, prepare
+from core.selection.criterion import Criterion
 from core.selection.pool import Pool
-from core.selection.registry import Criterion, find_criterion
-from core.settings import Budget, Quota, Settings
-from core.workbench.base import check_target
+from core.selection.ranking import Ordered, Ranking
+from core.selection.registry import find_criterion
+from core.settings import Budget, Quota, RepeatSettings, Settings
 from core.workbench.pools import Pools
-from core.workbench.tables import write_table
 
-COVERS_AT_A_TIME = 50
+LOOK_AHEAD = 2
+"""An order goes on to so many times the budget, so that what comes next is known."""
 GUESSED = (
     "A gain of I-optimality may rise as picks are added, so what lazy and stochastic search remember are guesses; "
     "search=naive computes every gain."
 )
 OWED = "The quotas of at least so much were missed by {:,} tokens: no whole example fits into the rest of the budget."
+RANDOM_LIKE = "By its measures this selection is not distinguishable from random subsets of equal tokens."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +47,47 @@ class Request:
     quotas: tuple[str, ...] = ()
     target_rows: tuple[int, ...] = ()
     target_run: str | None = None
+    repeats: str = "keep"
 
     def name(self) -> str:
         """The same request has the same name."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+        return _hash(asdict(self))
+
+    def order_name(self, unit: str) -> str:
+        """The name of the order it is cut from: that of any budget in this unit, unless the budget shapes it."""
+        described = asdict(self) | {"unit": unit}
+        is_free = not self.quotas and self.settings.get("search") != "stochastic"
+        return _hash(described | {"budget": ""} if is_free else described)
 
     def recorded(self) -> dict[str, Any]:
-        """What a selection keeps of it: the criterion's settings, decisions, quotas and target."""
-        kept = {name: value for name, value in asdict(self).items() if name in ("pinned", "banned", "quotas")}
+        """What a selection keeps of it: the criterion's settings, decisions, quotas, repeats and target."""
+        kept = {name: list(value) for name, value in asdict(self).items() if name in ("pinned", "banned", "quotas")}
         target = {"target_rows": list(self.target_rows), "target_run": self.target_run}
         has_target = bool(self.target_rows or self.target_run)
-        return self.settings | {name: list(value) for name, value in kept.items()} | (target if has_target else {})
+        repeats = {} if self.repeats == "keep" else {"repeats": self.repeats}
+        return self.settings | kept | repeats | (target if has_target else {})
+
+    @classmethod
+    def of(cls, selection: SelectionRow) -> "Request":
+        """What a stored selection was asked to be."""
+        known, names = selection.settings, find_criterion(selection.criterion).settings.model_fields
+        return cls(
+            selection.run,
+            selection.criterion,
+            selection.budget,
+            selection.seed,
+            {name: value for name, value in known.items() if name in names},
+            pinned=tuple(known["pinned"]),
+            banned=tuple(known["banned"]),
+            quotas=tuple(known.get("quotas", ())),
+            target_rows=tuple(known.get("target_rows", ())),
+            target_run=known.get("target_run"),
+            repeats=known.get("repeats", "keep"),
+        )
 
 
 class Choosing(Pools):
     """Selections."""
-
-    _kept_finder: tuple[str, Covers] | None = None
 
     def select(
         self,
@@ -77,112 +103,86 @@ class Choosing(Pools):
         quotas: Sequence[Quota] = (),
         target: Sequence[str] = (),
         target_run: str | None = None,
+        repeats: RepeatSettings | None = None,
         device: str = "auto",
+        order_to: str | None = None,
     ) -> SelectionReport:
         """Select from a dataset's newest finished run, or the one named; pins, bans and target are example ids.
 
-        A `target` of examples, or the run of another dataset, is what `ioptimal` serves. Raises BadInput
-        for an unknown criterion, a budget of nothing or of more than there is, quotas that cannot be
-        kept, and for a criterion whose passes this run lacks.
+        The pins and bans that stand for the dataset apply too. A `target` of examples, or the run of another
+        dataset, is what `ioptimal` serves. The order goes on to `order_to`, a budget, or to twice the budget.
+        Raises BadInput for an unknown criterion, a budget of nothing or of more than there is, quotas that
+        cannot be kept, and for a criterion whose passes this run lacks.
         """
         rule, amount = find_criterion(criterion), Budget.parse(budget)
         _check_request(rule, seed, target, target_run)
         device = _design_device(device)
-        chosen_run = self.finished_run(dataset, run)
-        options = settings or rule.settings()
-        rows = self._rows_of_ids(dataset, [*pinned, *banned, *target])
+        chosen_run, options = self.finished_run(dataset, run), settings or rule.settings()
+        rows, standing = self.rows_of_ids(dataset, [*pinned, *banned, *target]), self.decisions.standing(dataset)
         request = Request(
             chosen_run.run,
             criterion,
             str(amount),
             seed,
             options.model_dump(mode="json"),
-            pinned=tuple(rows[id_] for id_ in dict.fromkeys(pinned)),
-            banned=tuple(sorted(rows[id_] for id_ in set(banned))),
+            pinned=_once([*(rows[id_] for id_ in pinned), *standing.pinned]),
+            banned=tuple(sorted({*(rows[id_] for id_ in banned), *standing.banned})),
             quotas=tuple(sorted({str(quota) for quota in quotas})),
             target_rows=tuple(sorted(rows[id_] for id_ in set(target))),
             target_run=target_run,
+            repeats=_name_repeats(repeats or RepeatSettings()),
         )
-        name = request.name()
-        known = {selection.selection: selection for selection in self.selections.of_run(chosen_run.run)}
-        if name not in known:
-            pool = self._pool_of(request, dataset, device)
-            self._store(name, request, dataset, _choose(pool, rule, amount, options, seed))
+        name, further = request.name(), Budget.parse(order_to) if order_to else None
+        if further or not self.selections.has(name):
+            with _numbers_in_reach():
+                task = prepare(self.pool_of(request, device), rule, amount, options, seed)
+                ordered = self.ordered(request, task, further)
+                self._store(name, request, dataset, task, ordered, choose(task, ordered))
         return _report(self.selections.get(name))
 
-    def ledger(self, selection: str, path: Path | str, follow: Callable[[int, int], None] = lambda *_: None) -> Path:
-        """Write what each pick brought, with the earlier picks that cover most of it: Parquet, JSONL or CSV by
-        suffix. `follow` is called with the picks done and their number."""
-        target, chosen = check_target(path, ".parquet", ".jsonl", ".csv"), self.selections.get(selection)
-        ids, picks = self.datasets.example_ids(chosen.dataset), self.selections.picks(selection)
-        covers = self._covers_in_blocks(chosen, [pick.row for pick in picks], follow)
-        columns = ["gain", "gain_alone", "cumulative", "response_tokens", "reason", "objective_gain"]
-        lines = [
-            {"rank": pick.rank, "example_id": ids[pick.row]}
-            | {name: getattr(pick, name) for name in columns}
-            | _cover_columns(ids, covers[pick.row])
-            for pick in picks
-        ]
-        return write_table(pa.Table.from_pylist(lines), target)
-
-    def left_out(self, selection: str, path: Path | str, follow: Callable[[int, int], None] = lambda *_: None) -> Path:
-        """Write what each example left out would bring now, and the picks that cover most of it."""
-        target, chosen = check_target(path, ".parquet", ".jsonl", ".csv"), self.selections.get(selection)
-        ids, rows = self.datasets.example_ids(chosen.dataset), self.selections.left_out(selection)
-        if chosen.upper_bound is None:
-            raise BadInput(f"Selection {selection!r} was made by an older version; select again for what it left out.")
-        covers = self._covers_in_blocks(chosen, [row.row for row in rows], follow)
-        lines = [
-            {"example_id": ids[row.row], "row": row.row, "gain": row.gain, "gain_alone": row.gain_alone}
-            | {"covered": row.covered}
-            | _cover_columns(ids, covers[row.row])
-            for row in rows
-        ]
-        schema = None if lines else pa.schema([("example_id", pa.string()), ("row", pa.int64())])
-        return write_table(pa.Table.from_pylist(lines, schema), target)
-
-    def covers(self, selection: str, rows: Sequence[int]) -> dict[int, list[Cover]]:
-        """For each of these rows the picks that cover most of its information; for a pick, earlier ones."""
-        return self._covers_in_blocks(self.selections.get(selection), rows, lambda *_: None)
-
-    def _covers_in_blocks(
-        self, chosen: SelectionRow, rows: Sequence[int], follow: Callable[[int, int], None]
-    ) -> dict[int, list[Cover]]:
-        finder, found = self._finder(chosen), dict[int, list[Cover]]()
-        for start in range(0, len(rows), COVERS_AT_A_TIME):
-            block = rows[start : start + COVERS_AT_A_TIME]
-            found |= dict(zip(block, finder.of(block), strict=True))
-            follow(len(found), len(rows))
-        return found
-
-    def _finder(self, chosen: SelectionRow) -> Covers:
-        """The picks' sketches, kept for the selection last asked about."""
-        if self._kept_finder and self._kept_finder[0] == chosen.selection:
-            return self._kept_finder[1]
-        kind = find_criterion(chosen.criterion).settings
-        settings = kind(**{name: value for name, value in chosen.settings.items() if name in kind.model_fields})
-        pool = view(self.pool(self.runs.get(chosen.run)), settings)
-        picks = np.array([pick.row for pick in self.selections.picks(chosen.selection)], dtype=np.int64)
-        finder = Covers(pool.design_factors, picks, information_ridge(settings))
-        self._kept_finder = (chosen.selection, finder)
-        return finder
-
-    def _pool_of(self, request: Request, dataset: str, device: str) -> Pool:
+    def pool_of(self, request: Request, device: str = "cpu") -> Pool:
+        """The pool that a request chooses from."""
         run = self.runs.get(request.run)
-        pool = replace(self.pool(run), device=device)
+        pool, dataset = replace(self.pool(run), device=device), run.dataset
         if request.quotas:
-            quotas = tuple(Quota.parse(text) for text in request.quotas)
+            quotas = tuple(self.quotas_of(request))
             pool = replace(pool, quotas=quotas, groups=self.grouping(dataset, quotas))
+        elif columns := self.group_columns(dataset):
+            pool = replace(pool, groups=self.groups(dataset, columns[0]))
         if request.target_rows:
             pool = replace(pool, target=self.target_of_rows(run, pool, request.target_rows))
         if request.target_run:
             pool = replace(pool, target=self.target_of_run(run, request.target_run))
+        pool = replace(pool, repeats=self._repeats_named(run, pool, request.repeats))
         return replace(pool, pinned=request.pinned, banned=frozenset(request.banned))
 
-    def _store(self, name: str, request: Request, dataset: str, choice: Choice) -> None:
-        found = choice.ordered
-        evaluations = {"computed": found.evaluations, "naive": found.naive_evaluations}
-        settings = request.recorded() | ({"quotas_missed_by": found.owed} if found.owed else {})
+    def ordered(self, request: Request, task: Task, further: Budget | None = None) -> Ordered:
+        """The request's order: as it was computed before if that goes far enough, else to `further`, or to
+        twice the budget."""
+        name, pins = request.order_name(task.allowance.unit), task.allowance.amount - task.room.total
+        wanted = max(task.room.total, _amount(further, task) - pins if further else 0)
+        stored = self.orders.find(name)
+        if stored is not None and (task.room.has_quotas or _reach(stored, task) >= wanted):
+            return as_ordered(stored)
+        found = order(task, wanted if further else LOOK_AHEAD * wanted)
+        self.orders.put(_as_stored(name, request, found))
+        return found
+
+    def quotas_of(self, request: Request) -> list[Quota]:
+        """A request's quotas."""
+        return [Quota.parse(text) for text in request.quotas]
+
+    def _repeats_named(self, run: RunRow, pool: Pool, named: str) -> Any:
+        how, _, threshold = named.partition(" ")
+        given = float(threshold) if threshold else None
+        return self.repeats(run, pool, RepeatSettings.checked(repeats=how, repeat_threshold=given))
+
+    def _store(self, name: str, request: Request, dataset: str, task: Task, ordered: Ordered, choice: Choice) -> None:
+        picked = choice.picked
+        evaluations = {"computed": ordered.evaluations, "naive": ordered.naive_evaluations}
+        settings = request.recorded() | ({"quotas_missed_by": picked.owed} if picked.owed else {})
+        bands = {measure: asdict(band) for measure, band in choice.comparison.bands.items()}
+        compared = {"bands": bands, "is_distinguishable": choice.comparison.is_distinguishable}
         row = SelectionRow(
             selection=name,
             run=request.run,
@@ -197,13 +197,24 @@ class Choosing(Pools):
             envelope=choice.envelope.bands(),
             upper_bound=choice.proof.upper_bound,
             variance=None if choice.variance is None else asdict(choice.variance),
-            evaluations=evaluations if found.gains is not None else None,
+            evaluations=evaluations if ordered.evaluations else None,
+            order_name=request.order_name(task.allowance.unit),
+            curve=choice.curve.recorded(),
+            comparison=compared | {"mix_column": task.pool.groups.column or None},
         )
-        rest = choice.left_out
-        columns = {"row": rest.rows, "gain": rest.gains, "gain_alone": rest.gains_alone}
-        self.selections.add(row, choice.picks, pa.table(columns))
+        rest, gates = choice.left_out, choice.outcomes
+        left_out = {"row": rest.rows, "gain": rest.gains, "gain_alone": rest.gains_alone}
+        outcomes = {
+            "row": gates.rows,
+            "gate": gates.gates,
+            "detail": gates.details,
+            "other": gates.others,
+            "enters": gates.enters,
+        }
+        self.selections.add(row, choice.picks, pa.table(left_out), pa.table(outcomes))
 
-    def _rows_of_ids(self, dataset: str, example_ids: Sequence[str]) -> dict[str, int]:
+    def rows_of_ids(self, dataset: str, example_ids: Sequence[str]) -> dict[str, int]:
+        """The row of each of these ids. Raises BadInput for one that is not there."""
         if not example_ids:
             return {}
         rows = {id_: row for row, id_ in enumerate(self.datasets.example_ids(dataset))}
@@ -213,9 +224,48 @@ class Choosing(Pools):
         return rows
 
 
-def _choose(pool: Pool, rule: Criterion, budget: Budget, settings: Settings, seed: int) -> Choice:
+def as_ordered(stored: StoredOrder) -> Ordered:
+    """What the database kept, as the criteria hand it on."""
+    rankings = tuple(Ranking(rows, None if np.isnan(gains).all() else gains) for rows, gains in stored.rankings)
+    return Ordered(rankings, stored.is_complete, stored.refused, stored.evaluations, stored.naive_evaluations)
+
+
+def _as_stored(name: str, request: Request, found: Ordered) -> StoredOrder:
+    rankings = [(r.rows, np.full(len(r.rows), np.nan) if r.gains is None else r.gains) for r in found.rankings]
+    return StoredOrder(
+        name,
+        request.run,
+        request.criterion,
+        found.is_complete,
+        rankings,
+        found.refused,
+        found.evaluations,
+        found.naive_evaluations,
+    )
+
+
+def _reach(stored: StoredOrder, task: Task) -> float:
+    """How much of the budget's unit the order holds, of the shortest of its rankings."""
+    if stored.is_complete:
+        return float("inf")
+    places = (np.searchsorted(task.pool.candidates, rows) for rows, _ in stored.rankings)
+    return min(int(task.room.costs[positions].sum()) for positions in places)
+
+
+def _amount(further: Budget, task: Task) -> int:
+    """A budget in the task's unit; a percentage is of all that it could buy."""
+    if further.kind == "percent":
+        costs = task.allowance.costs(task.pool.response_tokens)
+        return math.ceil(further.amount / 100 * int(costs[task.pool.rows].sum()))
+    if further.kind != task.allowance.unit:
+        raise BadInput(f"Order to {further} is not in the budget's unit, which is {task.allowance.unit}.")
+    return int(further.amount)
+
+
+@contextmanager
+def _numbers_in_reach() -> Iterator[None]:
     try:
-        return choose(pool, rule, budget, settings, seed)
+        yield
     except torch.linalg.LinAlgError as error:
         raise BadInput(f"These features and this ridge are too far apart to compute with ({error}).") from None
 
@@ -235,18 +285,26 @@ def _design_device(device: str) -> str:
     return "cpu" if chosen.type == "mps" else str(chosen)
 
 
-def _cover_columns(ids: Sequence[str], covers: Sequence[Cover]) -> dict[str, Any]:
-    return {
-        "covered_by": " ".join(ids[cover.row] for cover in covers),
-        "covered_share": covers[-1].share if covers else 0.0,
-    }
+def _once(rows: Iterable[int]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(rows))
+
+
+def _hash(described: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _name_repeats(settings: RepeatSettings) -> str:
+    """`keep`, `exact`, or how with its threshold, such as `near 0.8`."""
+    return settings.repeats if settings.repeats in ("keep", "exact") else f"{settings.repeats} {settings.threshold:g}"
 
 
 def _report(row: SelectionRow) -> SelectionReport:
-    band = row.envelope
+    band, compared = row.envelope, row.comparison or {}
     notes = [GUESSED] if row.criterion == "ioptimal" and row.settings["search"] != "naive" else []
     if missed := row.settings.get("quotas_missed_by"):
         notes.append(OWED.format(missed))
+    if compared.get("is_distinguishable") is False:
+        notes.append(RANDOM_LIKE)
     return SelectionReport(
         row.selection,
         row.examples,
@@ -257,5 +315,6 @@ def _report(row: SelectionRow) -> SelectionReport:
         row.at_least,
         row.variance,
         row.evaluations,
+        compared.get("is_distinguishable"),
         " ".join(notes) or None,
     )

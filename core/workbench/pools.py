@@ -7,15 +7,22 @@ import numpy as np
 from core.errors import BadInput
 from core.records import RunRow
 from core.scoring.arrays import RunArrays
-from core.selection.pool import Grouping, Pool, Target
-from core.settings import Quota, ScoringSettings
+from core.selection.pool import Grouping, Pool, Repeats, Target
+from core.selection.repeats import EXACT, FACTORS, NEAR, exact_repeats, factor_repeats, near_repeats
+from core.settings import Quota, RepeatSettings, ScoringSettings
 from core.workbench.scoring import Scoring
 
 SAME_SPACE = ("prompt_features", "projection", "projection_seed", "uncertainty_weight", "template")
 
 
+MOST_GROUPS = 60
+HOW = {"exact": EXACT, "near": NEAR, "factor": FACTORS}
+
+
 class Pools(Scoring):
     """Pools of finished runs."""
+
+    _group_columns: dict[str, list[str]]
 
     def pool(self, run: RunRow) -> Pool:
         """A finished run's numbers, as the criteria read them."""
@@ -31,13 +38,17 @@ class Pools(Scoring):
 
         return Pool(
             response_tokens=scores["response_tokens"].to_numpy().astype(np.int64),
+            prompt_tokens=scores["prompt_tokens"].to_numpy().astype(np.int64),
             nll=column("nll"),
             entropy=column("entropy"),
             delta_nll=column("delta_nll"),
             delta_entropy=column("delta_entropy"),
+            ifd_loss_ratio=column("ifd_loss_ratio"),
+            ifd_perplexity_ratio=column("ifd_perplexity_ratio"),
             factors=arrays.factors,
             offsets=arrays.offsets,
             mean_features=arrays.mean_features,
+            read_texts=lambda: self.datasets.full_texts(run.dataset),
         )
 
     def grouping(self, dataset: str, quotas: Sequence[Quota]) -> Grouping:
@@ -45,9 +56,38 @@ class Pools(Scoring):
         columns = sorted({quota.column for quota in quotas})
         if len(columns) > 1:
             raise BadInput(f"Quotas are about one column at a time; these are about {' and '.join(columns)}.")
-        values = self.datasets.column(dataset, columns[0])
+        return self.groups(dataset, columns[0])
+
+    def groups(self, dataset: str, column: str) -> Grouping:
+        """The values of any column of the rows as they came. Raises BadInput for a column that no row has."""
+        values = self.datasets.column(dataset, column)
         names, codes = np.unique(np.array(values, dtype=object).astype(str), return_inverse=True)
-        return Grouping(columns[0], codes, tuple(str(name) for name in names))
+        return Grouping(column, codes, tuple(str(name) for name in names))
+
+    def group_columns(self, dataset: str) -> list[str]:
+        """The columns with few enough values to be groups, in the order of the first row."""
+        if dataset not in self._group_columns:
+            self._group_columns[dataset] = self.datasets.group_columns(dataset, MOST_GROUPS)
+        return self._group_columns[dataset]
+
+    def repeats(self, run: RunRow, pool: Pool, settings: RepeatSettings) -> Repeats | None:
+        """Which examples of a run's dataset say the same, found once and kept."""
+        if settings.repeats == "keep":
+            return None
+        of = run.run if settings.repeats == "factor" else self.datasets.get(run.dataset).content_hash
+        name = f"{of} {settings.repeats} {settings.threshold:g}"
+        codes = self.orders.find_repeats(name)
+        if codes is not None:
+            return Repeats(codes, HOW[settings.repeats])
+        texts = [] if settings.repeats == "factor" else self.datasets.full_texts(run.dataset)
+        if settings.repeats == "exact":
+            found = exact_repeats(texts)
+        elif settings.repeats == "near":
+            found = near_repeats(texts, settings.threshold)
+        else:
+            found = factor_repeats(pool.design_factors, pool.mean_features, pool.scored, 1.0, settings.threshold)
+        self.orders.put_repeats(name, found.codes)
+        return Repeats(found.codes, HOW[settings.repeats])
 
     def target_of_rows(self, run: RunRow, pool: Pool, rows: Sequence[int]) -> Target:
         """These rows of the pool itself as a target. Raises BadInput when none of them was scored."""

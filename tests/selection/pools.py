@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from hypothesis import strategies as st
 
-from core.selection.choose import order, view
+from core.selection.choose import order, pick, prepare
 from core.selection.pool import Grouping, Pool
 from core.selection.registry import find_criterion
 from core.settings import Budget, Quota
@@ -18,10 +18,13 @@ def make_pool(generator: np.random.Generator, n: int, d: int, scale: float = 1.0
     offsets = np.concatenate([[0], np.cumsum(ranks)])
     pool = Pool(
         response_tokens=generator.integers(1, 30, n),
+        prompt_tokens=generator.integers(1, 30, n),
         nll=generator.random(n),
         entropy=generator.random(n),
         delta_nll=generator.standard_normal(n),
         delta_entropy=generator.standard_normal(n),
+        ifd_loss_ratio=generator.uniform(0.2, 1.2, n),
+        ifd_perplexity_ratio=generator.uniform(0.2, 1.2, n),
         factors=(scale * generator.standard_normal((offsets[-1], d))).astype(np.float32),
         offsets=offsets,
         mean_features=(scale * generator.standard_normal((n, d))).astype(np.float32),
@@ -44,8 +47,8 @@ def select(pool: Pool, criterion: str, budget: str, seed: int = 0, **options) ->
     """The selected rows, pins first."""
     rule = find_criterion(criterion)
     settings = rule.settings(**options)
-    found, _ = order(view(pool, settings), rule, Budget.parse(budget), settings, seed)
-    return [*pool.pinned, *found.rows.tolist()]
+    task = prepare(pool, rule, Budget.parse(budget), settings, seed)
+    return [*pool.pinned, *pick(task, order(task)).rows.tolist()]
 
 
 def with_quotas(pool: Pool, codes: np.ndarray, *quotas: str) -> Pool:

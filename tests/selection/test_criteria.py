@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadInput
-from core.selection.choose import order
+from core.selection.criteria.chance import RandomSettings
+from core.selection.criteria.designs import FisherSettings
+from core.selection.criteria.instructdiff import InstructDiffSettings
 from core.selection.envelope import random_envelope
-from core.selection.registry import find_criterion
 from core.selection.vectors import log_det
-from core.settings import Budget, FisherSettings, InstructDiffSettings, RandomSettings
 from tests import oracles
 from tests.selection.pools import factors_of, make_pool, select
 
@@ -49,10 +49,7 @@ def test_instructdiff_equals_the_papers_rule(seed: int, n: int, gamma: float) ->
     pool = make_pool(np.random.default_rng(seed), n, 2)
     pool.delta_entropy[:] = np.round(pool.delta_entropy, 1)
     truth = oracles.instructdiff_paper_rule(pool.delta_nll.tolist(), pool.delta_entropy.tolist(), gamma, max(1, n // 4))
-    rule = find_criterion("instructdiff")
-    budget = Budget(kind="examples", amount=len(truth))
-    found, _ = order(pool, rule, budget, InstructDiffSettings(gamma=gamma), 0)
-    assert found.rows.tolist() == truth
+    assert select(pool, "instructdiff", str(len(truth)), gamma=gamma) == truth
 
 
 def test_instructdiffs_quantiles_are_of_the_pool_whatever_is_pinned_or_banned() -> None:

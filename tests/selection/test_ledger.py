@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.selection import covers as covers_module
-from core.selection.choose import choose
+from core.selection.choose import choose, order, prepare
 from core.selection.covers import Covers
 from core.selection.pool import Pool
 from core.selection.registry import find_criterion
@@ -20,7 +20,8 @@ from tests.selection.pools import factors_of, make_pool, of_factors, pools
 
 def choice_of(pool: Pool, budget: str, criterion: str = "fisher", **options):
     rule = find_criterion(criterion)
-    return choose(pool, rule, Budget.parse(budget), rule.settings(**options), 0)
+    task = prepare(pool, rule, Budget.parse(budget), rule.settings(**options), 0)
+    return choose(task, order(task))
 
 
 @settings(deadline=None)

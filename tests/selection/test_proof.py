@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.selection.choose import choose
+from core.selection.choose import choose, order, prepare
 from core.selection.registry import find_criterion
 from core.settings import Budget
 from tests import oracles
@@ -17,7 +17,8 @@ from tests.selection.pools import factors_of, make_pool, with_quotas
 
 def chosen_by(pool, criterion: str, budget: str, **options):
     rule = find_criterion(criterion)
-    return choose(pool, rule, Budget.parse(budget), rule.settings(**options), 0)
+    task = prepare(pool, rule, Budget.parse(budget), rule.settings(**options), 0)
+    return choose(task, order(task))
 
 
 @settings(deadline=None, max_examples=40)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadInput
-from core.selection.choose import order
+from core.selection.choose import order, pick, prepare
 from core.selection.registry import find_criterion
 from core.selection.room import Groups, Room
 from core.settings import Budget, Quota
@@ -113,7 +113,8 @@ def test_in_tokens_an_order_goes_on_while_something_is_owed_and_what_is_missed_i
         "topic=t0>=80",
     )  # fmt: skip
     rule = find_criterion("fisher")
-    found, _ = order(replace(lumpy, pinned=(0,)), rule, Budget.parse("90tok"), rule.settings(), 0)
+    task = prepare(replace(lumpy, pinned=(0,)), rule, Budget.parse("90tok"), rule.settings(), 0)
+    found = pick(task, order(task))
     assert found.owed == 40
 
 

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.errors import BadInput
-from core.settings import FisherSettings, IOptimalSettings, Quota
+from core.selection.criteria.designs import FisherSettings, IOptimalSettings
+from core.settings import Quota
 from core.workbench import Workbench
 from tests.conftest import Scored, core_json, run_core, write_chats
 
@@ -69,7 +70,8 @@ def test_every_selection_carries_its_proof(workspace: Path) -> None:
         assert 0 < chosen["at_least"] <= 1
         assert (chosen["variance"] is not None) == (criterion == "ioptimal")
         assert (chosen["evaluations"] is not None) == (criterion in ("fisher", "ioptimal"))
-        assert (chosen["note"] is not None) == (criterion == "ioptimal")
+        assert ("guesses" in (chosen["note"] or "")) == (criterion == "ioptimal")
+        assert ("not distinguishable" in (chosen["note"] or "")) != chosen["is_distinguishable"]
 
 
 def test_ioptimal_serves_examples_or_another_dataset(scored: Scored, workspace: Path, tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+"""The commands, in files by what they are about; what all of them share.
+
+With `--json`, one JSON object on stdout; progress and messages go to stderr. Bad input: one line that says what came
+and what to do, exit code 2.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.errors import BadInput, GleanerError
+from core.workbench import Workbench
+
+app = typer.Typer(
+    help="Gleaner: find the few examples of an instruction-tuning dataset worth training on.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Workspace = Annotated[
+    Path | None, typer.Option(help="Folder of the workspace; GLEANER_WORKSPACE, or ./workspace, if not given.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="File to write; its suffix names the format.")]
+Assignments = Annotated[list[str] | None, typer.Option("--set", help="OPTION=VALUE, for any option of the method.")]
+
+
+def run(workspace: Path | None, as_json: bool, use: Callable[[Workbench], Any]) -> None:
+    """Do something with a workspace, and print what comes of it."""
+    with _errors_in_one_line(), Workbench(workspace) as bench:
+        result = use(bench)
+        values = asdict(result) if is_dataclass(result) and not isinstance(result, type) else result
+        if as_json:
+            print(json.dumps(values, ensure_ascii=False, default=str))
+        else:
+            for name, value in ((name, value) for name, value in values.items() if value is not None):
+                print(f"{name}: {value:,}" if type(value) is int else f"{name}: {value}")
+
+
+def read_ids(path: Path | None) -> list[str]:
+    """The example ids in a file, each once."""
+    if path is None:
+        return []
+    try:
+        return list(dict.fromkeys(path.read_text(encoding="utf-8").split()))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{str(path)!r} cannot be read as a list of example ids: {error}") from None
+
+
+@contextmanager
+def _errors_in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except GleanerError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        print("Stopped. A scoring job goes on in the background; the same command follows it again.", file=sys.stderr)
+        raise typer.Exit(130) from None

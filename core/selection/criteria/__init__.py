@@ -1,0 +1,1 @@
+"""The criteria: one file a family, each criterion with its settings, source and needs."""

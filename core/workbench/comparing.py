@@ -1,0 +1,187 @@
+"""Compare: how a selection's mixture differs, what light tuning did to a pool, and how stable a choice is."""
+
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from core.errors import BadInput
+from core.records import RunRow
+from core.selection.criteria.instructdiff import Middle, Pattern, learnable_middle, name_pattern
+from core.selection.envelope import draw_subsets
+from core.selection.registry import find_criterion
+from core.settings import InstructDiffRule, RepeatSettings
+from core.workbench.base import check_target
+from core.workbench.choosing import Choosing, Request
+from core.workbench.tables import write_table
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One group's examples: in the pool, in the selection, and the fewest and most in random subsets of equal
+    tokens."""
+
+    group: str
+    pool: int
+    selected: int
+    random_low: int
+    random_high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round of InstructDiff's iterations: how many examples it tuned on, and which share of them the round
+    before had tuned on too; none for the first."""
+
+    number: int
+    examples: int
+    overlap: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stability:
+    """One criterion and budget on several runs: what sets each run apart, the overlap of each two selections
+    (shared examples ÷ those of the smaller), and for each row ever chosen the share of runs that chose it."""
+
+    selections: dict[str, str]
+    differences: dict[str, str]
+    overlaps: list[dict[str, Any]]
+    frequency: dict[int, float]
+
+    @property
+    def mean_overlap(self) -> float:
+        """Over all pairs."""
+        return float(np.mean([pair["overlap"] for pair in self.overlaps]))
+
+    @property
+    def always(self) -> int:
+        """How many examples every run chose."""
+        return sum(share == 1 for share in self.frequency.values())
+
+
+class Comparing(Choosing):
+    """Mixtures, patterns, rounds and stability."""
+
+    def mixture(self, selection: str, column: str) -> list[Share]:
+        """How the values of a column are spread, the largest group first. Raises BadInput for no such column."""
+        chosen = self.selections.get(selection)
+        groups, pool = self.groups(chosen.dataset, column), self.pool_of(Request.of(chosen))
+        rows = [pick.row for pick in self.selections.picks(selection)]
+        subsets = draw_subsets(pool, chosen.tokens, chosen.seed)
+
+        def count(of: Sequence[int] | np.ndarray) -> np.ndarray:
+            counted: np.ndarray = np.bincount(groups.codes[np.asarray(of, dtype=np.int64)], minlength=len(groups.names))
+            return counted
+
+        everywhere, here, drawn = count(pool.rows), count(rows), np.stack([count(subset) for subset in subsets])
+        low, high = drawn.min(axis=0), drawn.max(axis=0)
+        order = np.argsort(-everywhere, kind="stable")
+        return [
+            Share(groups.names[i], int(everywhere[i]), int(here[i]), int(low[i]), int(high[i])) for i in order.tolist()
+        ]
+
+    def pattern(self, run: str) -> Pattern:
+        """Whether light tuning made the model surer of a pool (compression), less sure (expansion), or neither."""
+        return name_pattern(self.pool(self.runs.get(run)))
+
+    def middle(self, run: str, rule: InstructDiffRule, gamma: float) -> Middle:
+        """InstructDiff's learnable middle of a run, with its cut-offs."""
+        pool = self.pool(self.runs.get(run))
+        find_criterion("instructdiff").check_needs(pool)
+        return learnable_middle(pool, rule, gamma)
+
+    def rounds(self, run: str) -> list[Round]:
+        """The rounds of a run's calibration, as far as it has got."""
+        self.runs.get(run)
+        paths = sorted((self.folder.run(run).path / "rounds").glob("*.json"), key=lambda path: int(path.stem))
+        drawn = [set(json.loads(path.read_text())) for path in paths]
+        before: list[set[int] | None] = [None, *drawn]
+        return [
+            Round(number, len(rows), None if last is None else len(rows & last) / max(1, len(rows)))
+            for number, (rows, last) in enumerate(zip(drawn, before, strict=False), start=1)
+        ]
+
+    def stability(self, selection: str, runs: Sequence[str] = ()) -> Stability:
+        """The same choice on other finished runs of the dataset, all that can carry it or those named.
+
+        Raises BadInput where there is none to compare with.
+        """
+        chosen = self.selections.get(selection)
+        others = [self.runs.get(run) for run in runs] or self._alike(chosen.run, chosen.criterion)
+        own = self.runs.get(chosen.run)
+        every = [own, *(other for other in others if other.run != own.run)]
+        if len(every) < 2:
+            raise BadInput(
+                "There is no other finished scoring run to compare with; score this dataset again with another "
+                "seed, template, dtype or model."
+            )
+        names = {run.run: selection if run is own else self._same_on(selection, run) for run in every}
+        rows = {run: {pick.row for pick in self.selections.picks(name)} for run, name in names.items()}
+        pairs = [
+            {"runs": [a, b], "shared": len(rows[a] & rows[b]), "overlap": _overlap(rows[a], rows[b])}
+            for a, b in itertools.combinations(rows, 2)
+        ]
+        often = {row: sum(row in of for of in rows.values()) / len(rows) for row in sorted(set().union(*rows.values()))}
+        return Stability(names, {run.run: _difference(own, run) for run in every}, pairs, often)
+
+    def write_stability(self, found: Stability, selection: str, path: Path | str) -> Path:
+        """Write for each example that any run chose how often it was."""
+        target, chosen = check_target(path, ".parquet", ".jsonl", ".csv"), self.selections.get(selection)
+        ids = self.datasets.example_ids(chosen.dataset)
+        lines = [{"example_id": ids[row], "row": row, "frequency": share} for row, share in found.frequency.items()]
+        return write_table(pa.Table.from_pylist(lines), target)
+
+    def _alike(self, run: str, criterion: str) -> list[RunRow]:
+        """Finished runs of the same dataset that have what the criterion needs."""
+        needs = find_criterion(criterion).needs
+        runs = self.runs.of_dataset(self.runs.get(run).dataset)
+        return [other for other in runs if self.run_progress(other.run).state == "done" and _carries(other, needs)]
+
+    def _same_on(self, selection: str, run: RunRow) -> str:
+        chosen = self.selections.get(selection)
+        asked, rule = Request.of(chosen), find_criterion(chosen.criterion)
+        ids = self.datasets.example_ids(chosen.dataset)
+        how, _, threshold = asked.repeats.partition(" ")
+        return self.select(
+            chosen.dataset,
+            chosen.criterion,
+            chosen.budget,
+            run=run.run,
+            seed=chosen.seed,
+            settings=rule.settings.checked(**asked.settings),
+            pinned=[ids[row] for row in asked.pinned],
+            banned=[ids[row] for row in asked.banned],
+            quotas=self.quotas_of(asked),
+            target=[ids[row] for row in asked.target_rows],
+            repeats=RepeatSettings.checked(repeats=how, repeat_threshold=float(threshold) if threshold else None),
+        ).selection
+
+
+def _carries(run: RunRow, needs: Sequence[str]) -> bool:
+    calibrated = bool(run.settings["calibration"] or run.settings["calibrated_model"])
+    has = {"calibration": calibrated, "ifd": run.settings["scoring"]["ifd"], "texts": True}
+    return all(has[need] for need in needs)
+
+
+def _overlap(a: set[int], b: set[int]) -> float:
+    return len(a & b) / max(1, min(len(a), len(b)))
+
+
+def _difference(own: RunRow, other: RunRow) -> str:
+    """In which settings another run differs, in words."""
+    if own.run == other.run:
+        return "this run"
+    parts = []
+    for part in ("scoring", "calibration"):
+        ours, theirs = own.settings[part] or {}, other.settings[part] or {}
+        names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+        parts += [f"{name} {theirs.get(name)!s}" for name in names if theirs]
+        parts += ["not calibrated"] if ours and not theirs else []
+    if own.settings["calibrated_model"] != other.settings["calibrated_model"]:
+        parts.append(f"calibrated_model {other.settings['calibrated_model']}")
+    return ", ".join(parts) or "the same settings"
