@@ -224,3 +224,10 @@ def copy_share(factors: Sequence[np.ndarray], i: int, j: int, ridge: float) -> f
         return 1 - (both - alone[by]) / alone[of]
 
     return min(covered(i, j) / covered(i, i), covered(j, i) / covered(j, j))
+
+
+def mean_nearest_cosine(features: np.ndarray, chosen: Sequence[int]) -> float:
+    """The mean over all rows of the cosine to the nearest chosen row, one pair at a time."""
+    X = features.astype(np.float64)
+    X = X / np.linalg.norm(X, axis=1, keepdims=True)
+    return float(np.mean([max(float(x @ X[j]) for j in chosen) for x in X]))

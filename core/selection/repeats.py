@@ -14,6 +14,7 @@ Groups are connected components: of three in a chain, the ends may be further ap
 """
 
 import hashlib
+import itertools
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -44,9 +45,11 @@ LOOKS = 32
 PAIRS_AT_ONCE = 20_000
 
 NEIGHBOURS = 10
-MOST_BY_BRUTE_FORCE = 5_000
+MOST_BY_BRUTE_FORCE = 20_000
+"""Twenty seconds, which is what compiling the approximate search takes before it starts."""
 SMALL = 1e-4
-ROUNDING = 1e-12
+ROUNDING = 1e-10
+"""At most 23 nats of a direction are told, lest rounding decide about the rest."""
 
 
 def exact_repeats(texts: Sequence[str]) -> Repeats:
@@ -118,7 +121,7 @@ def _cut(texts: Iterable[str]) -> tuple[np.ndarray, csr_array]:
 def _signatures(hashes: np.ndarray, shingles: csr_array) -> np.ndarray:
     """MinHash of each row, [n, 128] uint32."""
     short = (hashes & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    sets = (short[shingles.indices[a:b]].tolist() for a, b in zip(shingles.indptr, shingles.indptr[1:], strict=False))
+    sets = (short[shingles.indices[a:b]].tolist() for a, b in itertools.pairwise(shingles.indptr))
     sketches = MinHash.generator(sets, num_perm=PERMUTATIONS, seed=SEED, hashfunc=int)
     signatures = np.empty((shingles.shape[0], PERMUTATIONS), dtype=np.uint32)
     for row, sketch in enumerate(sketches):
@@ -217,8 +220,8 @@ def _whiten(F: Tensor, ridge: float) -> Tensor:
 
 
 def _information(X: Tensor) -> Tensor:
-    """−log det(I − X) of X [n, r, r] with eigenvalues in [0, 1): where X is small, by the first terms of
-    `tr X + tr X²/2 + …`, as the difference from I would be lost to rounding; the same lets some exceed 1."""
+    """−log det(I − X) of X [n, r, r] with eigenvalues in [0, 1]; where X is small by the first terms of
+    `tr X + tr X²/2 + …`, as it would be lost beside I."""
     trace = X.diagonal(dim1=1, dim2=2).sum(dim=1)
     series = trace + X.square().sum(dim=(1, 2)) / 2
     rest = -X

@@ -65,9 +65,12 @@ class Pools(Scoring):
         return Grouping(column, codes, tuple(str(name) for name in names))
 
     def group_columns(self, dataset: str) -> list[str]:
-        """The columns with few enough values to be groups, in the order of the first row."""
+        """The columns with few enough values to be groups, in the order of the first row; not those that hold
+        the conversation itself."""
         if dataset not in self._group_columns:
-            self._group_columns[dataset] = self.datasets.group_columns(dataset, MOST_GROUPS)
+            texts = set(self.datasets.get(dataset).mapping.values())
+            found = self.datasets.group_columns(dataset, MOST_GROUPS)
+            self._group_columns[dataset] = [column for column in found if column not in texts]
         return self._group_columns[dataset]
 
     def repeats(self, run: RunRow, pool: Pool, settings: RepeatSettings) -> Repeats | None:

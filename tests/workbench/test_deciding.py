@@ -1,0 +1,148 @@
+"""Decisions are appended and undone, price what they cost, and leave the first selection as it was."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import BadInput
+from core.records import Standing
+from core.workbench import Workbench
+from tests import oracles
+from tests.conftest import core_json, run_core
+
+
+def factors_of(bench: Workbench, run: str) -> list[np.ndarray]:
+    arrays = bench.arrays(run)
+    return [np.asarray(arrays.factors[a:b]) for a, b in zip(arrays.offsets[:-1], arrays.offsets[1:], strict=True)]
+
+
+def test_decisions_are_appended_with_who_and_why_and_undone_by_new_ones(workspace: Path) -> None:
+    with Workbench(workspace) as bench:
+        first = bench.decide("chats", [3, 5], "pin", "good", "ada")
+        (ban,) = bench.decide("chats", [3], "ban", "no", "bob")
+        assert bench.decisions.standing("chats") == Standing((5,), (3,))
+        taken_back = bench.undo(ban, "sorry", "bob")
+        assert bench.decisions.standing("chats") == Standing((3, 5), ())
+        bench.undo(taken_back, "yes, no", "bob")
+        assert bench.decisions.standing("chats") == Standing((5,), (3,))
+        bench.decide("chats", [3], "note", "look again", "ada")
+        made = bench.history("chats")
+        assert [one.kind for one in made] == ["pin", "pin", "ban", "undo", "undo", "note"]
+        assert [one.decision for one in made] == sorted(one.decision for one in made)
+        assert (made[0].who, made[0].why, made[0].decision) == ("ada", "good", first[0])
+        assert [one.kind for one in bench.history("chats", 5)] == ["pin"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind", "why", "words"),
+    [
+        ([1], "love", "", "no decision 'love'"),
+        ([99], "pin", "", "no row 99"),
+        ([-1], "ban", "", "no row -1"),
+        ([], "pin", "", "No example"),
+        ([1], "note", "  ", "needs words"),
+        ([1], "note", "x" * 10_001, "10,001 characters"),
+    ],
+)
+def test_a_decision_that_cannot_be_is_refused_and_nothing_is_kept(
+    rows: list[int], kind: str, why: str, words: str, workspace: Path
+) -> None:
+    with Workbench(workspace) as bench:
+        with pytest.raises(BadInput, match=words):
+            bench.decide("chats", rows, kind, why)
+        assert bench.history("chats") == []
+
+
+def test_what_stands_is_kept_to_and_taking_it_back_returns_the_first_selection(workspace: Path) -> None:
+    with Workbench(workspace) as bench:
+        first = bench.select("chats", "fisher", "6").selection
+        before = bench.selections.picks(first)
+        (pin,) = bench.decide("chats", [20], "pin")
+        (ban,) = bench.decide("chats", [before[0].row], "ban")
+        second = bench.select("chats", "fisher", "6").selection
+        rows = [pick.row for pick in bench.selections.picks(second)]
+        assert rows[0] == 20
+        assert before[0].row not in rows
+        assert bench.newer_decisions(bench.selections.get(first)) == 2
+        assert bench.newer_decisions(bench.selections.get(second)) == 0
+        bench.undo(pin)
+        bench.undo(ban)
+        assert bench.select("chats", "fisher", "6").selection == first
+        assert bench.selections.picks(first) == before
+
+
+def test_the_price_of_a_decision_is_the_change_of_the_whole_determinant(workspace: Path) -> None:
+    with Workbench(workspace) as bench:
+        chosen = bench.select("chats", "fisher", "6")
+        row = bench.selections.get(chosen.selection)
+        factors, rows = factors_of(bench, row.run), [pick.row for pick in bench.selections.picks(chosen.selection)]
+        left = next(outcome.row for outcome in bench.outcomes(chosen.selection) if outcome.gate == "budget")
+        for kind, about in (("ban", rows[2]), ("pin", left), ("ban", left), ("pin", rows[1])):
+            price = bench.price(chosen.selection, kind, about)
+            truth = oracles.log_det_information(factors, price.rows, 1.0)
+            assert price.is_exact
+            assert price.information == pytest.approx(truth, rel=1e-9)
+            assert sorted({*rows, *price.entered} - set(price.displaced)) == sorted(price.rows)
+        banned = bench.price(chosen.selection, "ban", rows[2])
+        assert banned.displaced == [rows[2]]
+        assert len(banned.entered) == 1
+        assert bench.price(chosen.selection, "ban", left).rows == rows
+        pinned = bench.price(chosen.selection, "pin", left)
+        assert (pinned.entered, pinned.displaced) == ([left], [rows[-1]])
+
+
+def test_a_smaller_budget_is_cut_from_the_stored_order_without_searching(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Workbench(workspace) as bench:
+        large = bench.select("chats", "fisher", "8").selection
+        rows = [pick.row for pick in bench.selections.picks(large)]
+
+        def no_search(*_: object) -> None:
+            raise AssertionError("searched")
+
+        monkeypatch.setattr("core.selection.criteria.designs.search_greedy", no_search)
+        for budget, count in (("3", 3), ("25%", 6), ("12", 12)):
+            seen = bench.what_if(large, budget)
+            assert seen.rows[:8] == rows[:count]
+            assert len(seen.rows) == count
+            information = bench.selections.get(bench.select("chats", "fisher", budget).selection).log_det
+            assert seen.information == pytest.approx(information, rel=1e-6)
+        with pytest.raises(BadInput, match="goes on for 16 examples"):
+            bench.what_if(large, "20")
+
+
+def test_ordering_further_tells_every_entry(workspace: Path) -> None:
+    with Workbench(workspace) as bench:
+        small = bench.select("chats", "fisher", "3", order_to="100%").selection
+        entries = {o.row: o.enters for o in bench.outcomes(small) if o.gate == "budget"}
+        assert sorted(entries.values()) == list(range(4, 24))
+        for row, enters in list(entries.items())[::4]:
+            found = bench.select("chats", "fisher", str(enters)).selection
+            assert bench.selections.picks(found)[-1].row == row
+
+
+def test_decisions_and_reasons_by_the_command_line(workspace: Path, tmp_path: Path) -> None:
+    with Workbench(workspace) as bench:
+        ids = bench.datasets.example_ids("chats")
+    made = core_json(workspace, "decide", "chats", "--kind", "ban", "--id", ids[4], "--why", "spam", "--who", "eve")
+    chosen = core_json(workspace, "select", "chats", "--criterion", "instructdiff", "--budget", "5")
+    out = tmp_path / "reasons.jsonl"
+    run_core(workspace, "reasons", chosen["selection"], "-o", str(out))
+    import json
+
+    lines = {line["row"]: line for line in map(json.loads, out.read_text().splitlines())}
+    assert len(lines) == 24
+    assert sorted(line["rank"] for line in lines.values() if line["state"] == "selected") == [1, 2, 3, 4, 5]
+    assert lines[4]["state"] == "banned"
+    assert lines[23]["state"] == "unscorable"
+    assert "prompt" in lines[23]["reason"]
+    assert any("ΔNLL too" in line["reason"] for line in lines.values() if line["state"] == "filter")
+    listed = core_json(workspace, "decisions", "chats")
+    assert listed["banned"] == 1
+    assert (listed["decisions"][0]["who"], listed["decisions"][0]["example_id"]) == ("eve", ids[4])
+    core_json(workspace, "undo", str(made["decisions"][0]), "--who", "eve")
+    assert core_json(workspace, "decisions", "chats")["banned"] == 0
+    assert "There is no decision 99" in run_core(workspace, "undo", "99", code=2).stderr
+    assert "Name an example" in run_core(workspace, "decide", "chats", "--kind", "pin", code=2).stderr
