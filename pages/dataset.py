@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from core.records import DatasetRow
+from core.web.deciding import decide_in_table
 from core.web.loading import load_card
 from core.web.notices import show_errors
 from core.web.scores import shorten
@@ -58,15 +59,12 @@ def show_examples(dataset: DatasetRow) -> None:
     shown = bench.datasets.page(dataset.name, (page - 1) * PAGE_ROWS, PAGE_ROWS, search)
     first = (page - 1) * PAGE_ROWS
     st.caption(f"{format_count(first + 1)} to {format_count(first + len(shown.rows))} of {format_count(total)}")
-    st.dataframe(
-        pd.DataFrame(
-            [(row.row, shorten(row.prompt), shorten(row.response)) for row in shown.rows],
-            columns=["Row", "Prompt", "Response"],
-        ),
-        hide_index=True,
-        column_config={"Row": st.column_config.NumberColumn(width=60)},
-        height="content",
+    table = pd.DataFrame(
+        [(row.row, shorten(row.prompt), shorten(row.response)) for row in shown.rows],
+        columns=["Row", "Prompt", "Response"],
     )
+    config = {"Row": st.column_config.NumberColumn(width=60)}
+    decide_in_table(dataset.name, table, f"dataset.table.{dataset.name}.{page}.{search}", config)
 
 
 with show_errors():

@@ -5,11 +5,13 @@ import pandas as pd
 import streamlit as st
 
 from core.records import DatasetRow, SelectionRow
-from core.web.notices import missing, show_errors
+from core.web.deciding import decide_on, show_history, standing_of, tell_prices
+from core.web.notices import escape_markdown, missing, show_errors
 from core.web.rows import ask_row
 from core.web.scores import SCORES, read_covers, read_left_out, read_picks, scores_of, tell_covers
 from core.web.session import current_dataset, current_run, current_selection, open_bench
 from core.web.theme import format_count, format_sig
+from core.workbench.explaining import tell_outcome
 
 
 def show_conversation(dataset: DatasetRow, row: int) -> None:
@@ -36,12 +38,9 @@ def tell_story(row: int) -> None:
     pick = next((pick for pick in picks if pick.row == row), None)
     covers = tell_covers(read_covers(selection.selection, (row,))[row], {other.row: other.rank for other in picks})
     if pick is None:
-        why = f"{selection.criterion} took others first, within the budget of {selection.budget}"
-        if row in selection.settings.get("banned", []):
-            why = "it is banned"
-        elif read_left_out(selection.selection, row) is None and selection.upper_bound is not None:
-            why = "it could not be scored"
-        st.markdown(f"**Left out**: {why}.")
+        outcome = next(iter(open_bench().outcomes(selection.selection, [row])), None)
+        why = tell_outcome(outcome, selection) if outcome else "this selection was made by an older version"
+        st.markdown(f"**Left out**: {escape_markdown(why)}.")
         tell_left_out(selection, row, covers)
         return
     st.markdown(f"**Picked as #{pick.rank:,}**: {pick.reason}.")
@@ -91,6 +90,17 @@ def show_scores(row: int) -> None:
     st.dataframe(pd.DataFrame(lines), hide_index=True, height="content", column_config={"Percentile": share})
 
 
+def show_decisions(dataset: DatasetRow, row: int) -> None:
+    """What stands, what a decision would cost, the buttons, and the history."""
+    standing, selection = open_bench().decisions.standing(dataset.name), current_selection()
+    with st.container(border=True):
+        st.markdown(f"**Your decision**{': it is ' + word if (word := standing_of(standing, row)) else ''}")
+        if selection:
+            tell_prices(selection, row, standing)
+        decide_on(dataset.name, [row], f"example.{dataset.name}.{row}")
+        show_history(dataset.name, row)
+
+
 with show_errors():
     chosen = current_dataset()
     if chosen is None:
@@ -102,4 +112,5 @@ with show_errors():
             show_conversation(chosen, chosen_row)
         with right:
             tell_story(chosen_row)
+            show_decisions(chosen, chosen_row)
             show_scores(chosen_row)

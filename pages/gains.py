@@ -5,6 +5,7 @@ import streamlit as st
 
 from core.records import Pick, SelectionRow
 from core.web.charts import draw_gains
+from core.web.deciding import decide_in_table
 from core.web.notices import show_errors
 from core.web.scores import describe_covers, read_covers, read_picks, shorten
 from core.web.session import open_bench
@@ -45,37 +46,34 @@ def show_ledger(selection: SelectionRow, picks: list[Pick]) -> None:
     covers = read_covers(selection.selection, tuple(pick.row for pick in shown))
     ranks = {pick.row: pick.rank for pick in picks}
     number = st.column_config.NumberColumn
-    st.dataframe(
-        pd.DataFrame(
-            [
-                {
-                    "#": pick.rank,
-                    "Row": pick.row,
-                    "Prompt": shorten(texts[pick.row].prompt, 120),
-                    "Gain": pick.gain,
-                    "Alone": pick.gain_alone,
-                    "Cumulative": pick.cumulative,
-                    "Covered by": describe_covers(covers[pick.row], ranks),
-                    "Tokens": pick.response_tokens,
-                    "Reason": pick.reason,
-                }
-                for pick in shown
-            ]
-        ),
-        hide_index=True,
-        height="content",
-        column_config={
-            "#": number(width=40),
-            "Row": number(width=60),
-            "Gain": number("Gain (nats)", format="%.3g", help=GAIN_HELP),
-            "Alone": number("Alone (nats)", format="%.3g", help="What it would gain on the empty set."),
-            "Cumulative": number("Cumulative (nats)", format="%.1f"),
-            "Covered by": st.column_config.TextColumn(help=COVERS_HELP, width=190),
-            "Prompt": st.column_config.TextColumn(width=200),
-            "Reason": st.column_config.TextColumn(width=170),
-            "Tokens": number("Tokens", format="localized"),
-        },
+    table = pd.DataFrame(
+        [
+            {
+                "#": pick.rank,
+                "Row": pick.row,
+                "Prompt": shorten(texts[pick.row].prompt, 120),
+                "Gain": pick.gain,
+                "Alone": pick.gain_alone,
+                "Cumulative": pick.cumulative,
+                "Covered by": describe_covers(covers[pick.row], ranks),
+                "Tokens": pick.response_tokens,
+                "Reason": pick.reason,
+            }
+            for pick in shown
+        ]
     )
+    config = {
+        "#": number(width=40),
+        "Row": number(width=60),
+        "Gain": number("Gain (nats)", format="%.3g", help=GAIN_HELP),
+        "Alone": number("Alone (nats)", format="%.3g", help="What it would gain on the empty set."),
+        "Cumulative": number("Cumulative (nats)", format="%.1f"),
+        "Covered by": st.column_config.TextColumn(help=COVERS_HELP, width=190),
+        "Prompt": st.column_config.TextColumn(width=200),
+        "Reason": st.column_config.TextColumn(width=170),
+        "Tokens": number("Tokens", format="localized"),
+    }
+    decide_in_table(selection.dataset, table, f"gains.table.{selection.selection}.{page}", config)
 
 
 def show_gains(selection: SelectionRow) -> None:
@@ -86,7 +84,7 @@ def show_gains(selection: SelectionRow) -> None:
     title.markdown("**Marginal gain of each pick, and the information they hold together**", help=GAIN_HELP)
     with toggle:
         log_axis = st.toggle("Logarithmic gains", key="gains.log")
-    st.plotly_chart(draw_gains(picks, selection.envelope, log_axis=log_axis), key="gains.plot")
+    st.plotly_chart(draw_gains(picks, selection, log_axis=log_axis), key="gains.plot")
     show_ledger(selection, picks)
 
 

@@ -22,9 +22,10 @@ def draw_map(run: RunRow) -> None:
     with st.container(width=280):
         colour = st.selectbox("Colour by", possible, format_func=lambda name: COLOURS[name], key="map.colour")
     left, right = st.columns([3, 1], gap="medium")
+    standing, clicked_before = open_bench().decisions.standing(run.dataset), st.session_state.get("map.clicked")
     with left:
         event = scatter(
-            map_points(points, frame.iloc[points["row_number"]], selected, colour, st.session_state.get("map.clicked")),
+            map_points(points, frame.iloc[points["row_number"]], selected, standing, colour, clicked_before),
             key=f"map.{run.run}",
         )
     clicked = nearest_point(points["x"], points["y"], event)

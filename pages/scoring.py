@@ -1,5 +1,7 @@
 """What will it cost, and how far is it?"""
 
+import itertools
+
 import pandas as pd
 import streamlit as st
 
@@ -10,7 +12,7 @@ from core.web.run_form import ask_settings
 from core.web.scores import SCORES, scores_of
 from core.web.session import current_dataset, current_run, go_on_with, open_bench
 from core.web.strip import describe_progress, show_progress
-from core.web.theme import format_count, format_seconds
+from core.web.theme import format_count, format_percent, format_seconds
 
 
 def start_card(dataset: DatasetRow) -> None:
@@ -93,6 +95,11 @@ def show_figures(run: RunRow, seconds: float | None) -> None:
             with column:
                 st.markdown(f"**{title}**", help=f"{meaning} A nat is 1.44 bits.")
                 st.plotly_chart(draw_histogram(values, values != values, f"{title} ({unit})"), key=f"histogram.{name}")
+    for before, after in itertools.pairwise(bench.rounds(run.run)):
+        st.caption(
+            f"Round {after.number} tuned on {format_count(after.examples)} examples, {format_percent(after.overlap)} "
+            f"of them the same as in round {before.number}."
+        )
     if curve := bench.learning_curve(run.run):
         st.markdown("**Calibration**", help="The loss on the responses of the warm-up examples, step by step.")
         st.plotly_chart(draw_learning_curve(curve), key="learning_curve")

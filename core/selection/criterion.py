@@ -45,6 +45,7 @@ class Criterion:
     rank: Callable[[Pool, Room, Any, int], Ordered]
     needs: tuple[Need, ...] = ()
     takes_target: bool = False
+    is_baseline: bool = False
     allow: Callable[[Budget, Pool, Any], Allowance] = _allow
 
     def check_needs(self, pool: Pool) -> None:

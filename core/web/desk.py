@@ -6,11 +6,12 @@ import streamlit as st
 
 from core.records import RunRow
 from core.selection.registry import CRITERIA
-from core.settings import Quota, Settings
+from core.settings import Quota, RepeatSettings, Settings
 from core.web.forms import settings_form
 from core.web.session import open_bench
 
 UNITS = {"percent": "%", "examples": "", "tokens": "tok"}
+BASELINE = "baseline"
 UNIT_LABELS = {"percent": "%", "examples": "examples", "tokens": "tokens"}
 QUOTA_HELP = (
     "About one column of the rows as they came. One a line: topic=food<=20 is at most so much of the budget's unit, "
@@ -28,6 +29,7 @@ class Asked:
     seed: int
     quotas: list[Quota] = field(default_factory=list)
     target_run: str | None = None
+    repeats: RepeatSettings = field(default_factory=RepeatSettings)
 
 
 def ask_selection(run: RunRow) -> Asked | None:
@@ -37,26 +39,40 @@ def ask_selection(run: RunRow) -> Asked | None:
     budget = _ask_budget()
     with st.expander("Quotas"):
         lines = st.text_area("Quotas, one a line", key="desk.quotas", help=QUOTA_HELP, placeholder="topic=food<=20%")
+    with st.expander("Near-duplicates"):
+        repeats = settings_form(RepeatSettings, "desk.repeats")
     seed = int(st.number_input("Seed", min_value=0, value=0, step=1, help="Of random draws and of the random band."))
     if not st.button("Select", type="primary", width="stretch"):
         return None
     quotas = [Quota.parse(line) for line in lines.splitlines() if line.strip()]
-    return Asked(name, settings, budget, seed, quotas, target_run)
+    return Asked(name, settings, budget, seed, quotas, target_run, repeats)
 
 
 def _ask_criterion(run: RunRow) -> tuple[str, Settings]:
     """The goal in a curator's words, and the criterion's own settings."""
-    calibrated = bool(run.settings["calibration"] or run.settings["calibrated_model"])
-    possible = [name for name, rule in CRITERIA.items() if calibrated or "calibration" not in rule.needs]
+    possible = [name for name, rule in CRITERIA.items() if all(open_bench().has(run, need) for need in rule.needs)]
+    main = [name for name in possible if not CRITERIA[name].is_baseline]
     name = st.radio(
         "Goal",
-        possible,
-        format_func=lambda option: CRITERIA[option].goal,
-        captions=[f"{option}: {CRITERIA[option].source}" for option in possible],
+        [*main, BASELINE],
+        format_func=lambda option: "Another baseline to compare with" if option == BASELINE else CRITERIA[option].goal,
+        captions=[
+            *(f"{option}: {CRITERIA[option].source}" for option in main),
+            "sorted scores, diversity, compression",
+        ],
         key="desk.criterion",
     )
+    if name == BASELINE:
+        others = [name for name in possible if CRITERIA[name].is_baseline]
+        name = st.selectbox(
+            "Baseline", others, format_func=lambda option: f"{option}: {CRITERIA[option].goal}", key="desk.baseline"
+        )
     rule = CRITERIA[name]
     st.caption(rule.explanation)
+    if missing := [
+        f"{other} needs {' and '.join(CRITERIA[other].needs)}" for other in CRITERIA if other not in possible
+    ]:
+        st.caption(f"Not with this run: {'; '.join(missing)}.")
     if not rule.settings.model_fields:
         return name, rule.settings()
     with st.expander("Settings"):

@@ -7,31 +7,47 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.records import Pick, RunRow
+from core.records import Pick, RunRow, Standing
+from core.web.deciding import decide_on
+from core.web.scatter import BANNED as BANNED_SHAPE
 from core.web.scatter import LEFT_OUT as LEFT_OUT_SHAPE
+from core.web.scatter import PINNED as PINNED_SHAPE
 from core.web.scatter import SELECTED as SELECTED_SHAPE
 from core.web.scatter import LegendEntry, LegendRamp, ScatterPoints
 from core.web.scores import SCORES, shorten
 from core.web.session import open_bench
-from core.web.theme import CIVIDIS, DIVERGING, LEFT_OUT, SELECTED, format_count, format_sig
+from core.web.theme import BANNED, CIVIDIS, DIVERGING, LEFT_OUT, PINNED, SELECTED, format_count, format_sig
 
 COLOURS = {"selection": "Selected or left out"} | {name: title for name, (title, _, _) in SCORES.items()}
 SIGNED = {"delta_nll", "delta_entropy"}
 GROUP_ROWS = 200
+CLASSES = {
+    LEFT_OUT_SHAPE: ("Left out", LEFT_OUT),
+    SELECTED_SHAPE: ("Selected", SELECTED),
+    PINNED_SHAPE: ("Pinned", PINNED),
+    BANNED_SHAPE: ("Banned", BANNED),
+}
 
 
 def map_points(
-    points: dict[str, Any], scores: pd.DataFrame, selected: np.ndarray, colour: str, clicked: int | None
+    points: dict[str, Any],
+    scores: pd.DataFrame,
+    selected: np.ndarray,
+    standing: Standing,
+    colour: str,
+    clicked: int | None,
 ) -> ScatterPoints:
     """Points as the map draws them; `scores` and `selected` are aligned with `points`."""
     shape = np.where(selected, SELECTED_SHAPE, LEFT_OUT_SHAPE).astype(np.uint8)
+    rows = points["row_number"]
+    shape[np.isin(rows, standing.pinned)], shape[np.isin(rows, standing.banned)] = PINNED_SHAPE, BANNED_SHAPE
     legend: list[LegendEntry] | LegendRamp
     if colour == "selection":
-        palette, index = [LEFT_OUT, SELECTED], selected.astype(np.uint8)
-        chosen = int(selected.sum())
+        palette, index = [colour for _, colour in CLASSES.values()], shape
         legend = [
-            LegendEntry("Selected", SELECTED, SELECTED_SHAPE, chosen),
-            LegendEntry("Left out", LEFT_OUT, LEFT_OUT_SHAPE, len(selected) - chosen),
+            LegendEntry(label, colour, of, int((shape == of).sum()))
+            for of, (label, colour) in CLASSES.items()
+            if of in (SELECTED_SHAPE, LEFT_OUT_SHAPE) or (shape == of).any()
         ]
     else:
         values = scores[colour].to_numpy(dtype=float)
@@ -75,6 +91,7 @@ def show_example_card(run: RunRow, row: int, scores: pd.DataFrame, picks: Sequen
                 st.caption(f"{SCORES[name][0]} {format_sig(float(values[name]))} nats")
         if pick and pick.gain is not None:
             st.caption(f"Gain {format_sig(pick.gain)} nats; alone {format_sig(pick.gain_alone)}")
+        decide_on(run.dataset, [row], f"map.{run.run}.{row}")
         if st.button("Read the whole example", key="map.read"):
             st.switch_page("../../pages/example.py", query_params={"row": str(row)})
 
@@ -89,6 +106,7 @@ def show_group(run: RunRow, rows: np.ndarray, scores: pd.DataFrame, selected: np
             if group[name].notna().any():
                 inside, everywhere = float(group[name].mean()), float(scores[name].mean())
                 st.caption(f"Mean {SCORES[name][0]} {format_sig(inside)}, of all {format_sig(everywhere)} nats")
+        decide_on(run.dataset, [int(row) for row in rows], f"map.{run.run}.lasso")
     texts = open_bench().datasets.texts(run.dataset, [int(row) for row in rows[:GROUP_ROWS]])
     st.dataframe(
         pd.DataFrame(

@@ -13,6 +13,7 @@ import pyarrow as pa
 from core.errors import BadInput
 from core.records import RunRow
 from core.selection.criteria.instructdiff import Middle, Pattern, learnable_middle, name_pattern
+from core.selection.criterion import Need
 from core.selection.envelope import draw_subsets
 from core.selection.registry import find_criterion
 from core.settings import InstructDiffRule, RepeatSettings
@@ -140,7 +141,10 @@ class Comparing(Choosing):
         """Finished runs of the same dataset that have what the criterion needs."""
         needs = find_criterion(criterion).needs
         runs = self.runs.of_dataset(self.runs.get(run).dataset)
-        return [other for other in runs if self.run_progress(other.run).state == "done" and _carries(other, needs)]
+        return [other for other in runs if self._is_done_with(other, needs)]
+
+    def _is_done_with(self, run: RunRow, needs: Sequence[Need]) -> bool:
+        return self.run_progress(run.run).state == "done" and all(self.has(run, need) for need in needs)
 
     def _same_on(self, selection: str, run: RunRow) -> str:
         chosen = self.selections.get(selection)
@@ -160,12 +164,6 @@ class Comparing(Choosing):
             target=[ids[row] for row in asked.target_rows],
             repeats=RepeatSettings.checked(repeats=how, repeat_threshold=float(threshold) if threshold else None),
         ).selection
-
-
-def _carries(run: RunRow, needs: Sequence[str]) -> bool:
-    calibrated = bool(run.settings["calibration"] or run.settings["calibrated_model"])
-    has = {"calibration": calibrated, "ifd": run.settings["scoring"]["ifd"], "texts": True}
-    return all(has[need] for need in needs)
 
 
 def _overlap(a: set[int], b: set[int]) -> float:

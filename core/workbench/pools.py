@@ -7,6 +7,7 @@ import numpy as np
 from core.errors import BadInput
 from core.records import RunRow
 from core.scoring.arrays import RunArrays
+from core.selection.criterion import Need
 from core.selection.pool import Grouping, Pool, Repeats, Target
 from core.selection.repeats import EXACT, FACTORS, NEAR, exact_repeats, factor_repeats, near_repeats
 from core.settings import Quota, RepeatSettings, ScoringSettings
@@ -50,6 +51,12 @@ class Pools(Scoring):
             mean_features=arrays.mean_features,
             read_texts=lambda: self.datasets.full_texts(run.dataset),
         )
+
+    def has(self, run: RunRow, need: Need) -> bool:
+        """Whether a run made the pass that a criterion needs."""
+        if need == "calibration":
+            return bool(run.settings["calibration"] or run.settings["calibrated_model"])
+        return need != "ifd" or bool(run.settings["scoring"]["ifd"])
 
     def grouping(self, dataset: str, quotas: Sequence[Quota]) -> Grouping:
         """The values of the one column that the quotas are about. Raises BadInput for two, or for none such."""

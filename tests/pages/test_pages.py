@@ -114,6 +114,65 @@ def test_an_impossible_quota_is_refused_on_the_desk(quota: str, words: str, open
     assert words in app.error[0].value.replace("\\", "")
 
 
+def test_every_part_of_the_desk_can_be_looked_at(open_app: Open, workspace: Path) -> None:
+    core_json(workspace, "select", "chats", "--criterion", "instructdiff", "--budget", "6")
+    app = open_app(workspace, "select")
+    expected = {"Against random": "Try a", "Scores": "ΔH is negative for", "Mixture": "", "Left out": "core reasons"}
+    for part, words in {**expected, "Stability": "Scores depend on"}.items():
+        app.segmented_control(key="desk.part").set_value(part).run()
+        assert not app.exception
+        assert not app.error
+        shown = texts(app) + "".join(str(code.value) for code in app.code) + "".join(s.label for s in app.slider)
+        assert words in shown
+    button(app, "Compare with the other runs").click().run()
+    assert "no other finished scoring run" in app.error[0].value.replace("\\", "")
+
+
+def test_a_budget_is_tried_without_selecting(open_app: Open, workspace: Path) -> None:
+    chosen = core_json(workspace, "select", "chats", "--criterion", "fisher", "--budget", "6")
+    app = open_app(workspace, "select")
+    app.slider[0].set_value(9).run()
+    assert not app.exception
+    assert "9 examples:" in texts(app)
+    assert "3 more and 0 fewer than selected" in texts(app)
+    selections = open_bench().selections
+    made = selections.of_run(selections.get(chosen["selection"]).run)
+    assert [one.selection for one in made] == [chosen["selection"]]
+
+
+def test_a_baseline_is_chosen_on_the_desk(open_app: Open, workspace: Path) -> None:
+    app = open_app(workspace, "select")
+    app.radio(key="desk.criterion").set_value("baseline").run()
+    app.selectbox(key="desk.baseline").set_value("kcenter").run()
+    button(app, "Select").click().run()
+    assert not app.exception
+    assert not app.error
+    assert "kcenter" in str(app.sidebar.selectbox(key="selection").options[0])
+    assert "ifd needs ifd" in texts(app)
+
+
+def test_an_example_is_banned_with_its_price_and_the_ban_undone(open_app: Open, workspace: Path) -> None:
+    chosen = core_json(workspace, "select", "chats", "--criterion", "fisher", "--budget", "6")
+    with Workbench(workspace) as bench:
+        row = bench.selections.picks(chosen["selection"])[1].row
+    app = open_app(workspace, "example", selection=chosen["selection"], row=str(row))
+    assert "Ban: Loses" in texts(app)
+    app.text_input(key=f"example.chats.{row}.why").set_value("off topic").run()
+    button(app, "Ban").click().run()
+    assert not app.exception
+    assert "would leave" in texts(app)
+    assert "it is banned" in texts(app)
+    assert "off topic" in texts(app)
+    app.switch_page("../../pages/select.py").run()
+    assert "Decisions were made since this selection" in "".join(str(info.value) for info in app.info)
+    app.switch_page("../../pages/example.py").run()
+    button(app, "Undo").click().run()
+    assert not app.exception
+    assert open_bench().decisions.standing("chats").banned == ()
+    button(app, "Note").click().run()
+    assert "A note needs words" in "".join(str(error.value) for error in app.error).replace("\\", "")
+
+
 def test_an_example_says_which_picks_cover_it(open_app: Open, workspace: Path) -> None:
     chosen = core_json(workspace, "select", "chats", "--criterion", "fisher", "--budget", "6")
     with Workbench(workspace) as bench:

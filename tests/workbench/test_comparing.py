@@ -22,7 +22,7 @@ def test_the_mixture_adds_up(workspace: Path) -> None:
         assert sum(share.selected for share in shares) == 6
         assert all(share.random_low <= share.random_high for share in shares)
         assert bench.selections.get(chosen.selection).comparison["mix_column"] == "topic"
-        with pytest.raises(BadInput, match="no.* column 'nothing'|has a column"):
+        with pytest.raises(BadInput, match="has a column 'nothing'"):
             bench.mixture(chosen.selection, "nothing")
 
 

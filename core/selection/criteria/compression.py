@@ -110,6 +110,7 @@ CRITERIA = (
         reason="compresses least with what was taken before",
         settings=ZipSettings,
         rank=rank_zip,
+        is_baseline=True,
         needs=("texts",),
     ),
 )

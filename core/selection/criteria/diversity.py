@@ -194,6 +194,7 @@ CRITERIA = (
         reason="farthest from all taken before",
         settings=KCenterSettings,
         rank=rank_kcenter,
+        is_baseline=True,
     ),
     Criterion(
         name="facility",
@@ -204,6 +205,7 @@ CRITERIA = (
         reason="stands best for what no pick stands for yet",
         settings=FacilitySettings,
         rank=rank_facility,
+        is_baseline=True,
     ),
     Criterion(
         name="density",
@@ -214,6 +216,7 @@ CRITERIA = (
         reason="drawn by the inverse of its density",
         settings=DensitySettings,
         rank=rank_density,
+        is_baseline=True,
     ),
     Criterion(
         name="clustered",
@@ -224,5 +227,6 @@ CRITERIA = (
         reason="next of its cluster in turn",
         settings=ClusteredSettings,
         rank=rank_clustered,
+        is_baseline=True,
     ),
 )

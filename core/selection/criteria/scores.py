@@ -98,6 +98,7 @@ CRITERIA = (
         reason="next by perplexity",
         settings=PerplexitySettings,
         rank=_rank_perplexity,
+        is_baseline=True,
     ),
     Criterion(
         name="entropy",
@@ -107,6 +108,7 @@ CRITERIA = (
         reason="next by entropy",
         settings=EntropySettings,
         rank=_rank_entropy,
+        is_baseline=True,
     ),
     Criterion(
         name="length",
@@ -116,6 +118,7 @@ CRITERIA = (
         reason="next by length",
         settings=LengthSettings,
         rank=_rank_length,
+        is_baseline=True,
     ),
     Criterion(
         name="ifd",
@@ -125,6 +128,7 @@ CRITERIA = (
         reason="highest instruction-following difficulty left",
         settings=DifficultySettings,
         rank=_rank_difficulty,
+        is_baseline=True,
         needs=("ifd",),
     ),
 )
