@@ -23,8 +23,9 @@ from core.selection.registry import find_criterion
 from core.settings import Budget, Quota, RepeatSettings, Settings
 from core.workbench.pools import Pools
 
-LOOK_AHEAD = 2
-"""An order goes on to so many times the budget, so that what comes next is known."""
+LOOK_AHEAD, ORDERED_WHOLE = 2, 1_000
+"""An order goes on to so many times the budget, and of so few candidates to the end, so that it is known at which
+budget others would enter."""
 GUESSED = (
     "A gain of I-optimality may rise as picks are added, so what lazy and stochastic search remember are guesses; "
     "search=naive computes every gain."
@@ -164,7 +165,9 @@ class Choosing(Pools):
         stored = self.orders.find(name)
         if stored is not None and (task.room.has_quotas or _reach(stored, task) >= wanted):
             return as_ordered(stored)
-        found = order(task, wanted if further else LOOK_AHEAD * wanted)
+        is_small = len(task.pool.candidates) <= ORDERED_WHOLE
+        everything = int(task.room.costs.sum())
+        found = order(task, wanted if further else everything if is_small else LOOK_AHEAD * wanted)
         self.orders.put(_as_stored(name, request, found))
         return found
 

@@ -8,6 +8,7 @@ import pytest
 from core.errors import BadInput
 from core.records import Standing
 from core.workbench import Workbench
+from core.workbench.explaining import tell_outcome
 from tests import oracles
 from tests.conftest import core_json, run_core
 
@@ -109,13 +110,18 @@ def test_a_smaller_budget_is_cut_from_the_stored_order_without_searching(
             assert len(seen.rows) == count
             information = bench.selections.get(bench.select("chats", "fisher", budget).selection).log_det
             assert seen.information == pytest.approx(information, rel=1e-6)
-        with pytest.raises(BadInput, match="goes on for 16 examples"):
-            bench.what_if(large, "20")
 
 
-def test_ordering_further_tells_every_entry(workspace: Path) -> None:
+def test_ordering_further_tells_every_entry(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.workbench.choosing.ORDERED_WHOLE", 0)
     with Workbench(workspace) as bench:
-        small = bench.select("chats", "fisher", "3", order_to="100%").selection
+        small = bench.select("chats", "fisher", "3").selection
+        with pytest.raises(BadInput, match="goes on for 6 examples"):
+            bench.what_if(small, "7")
+        told = [tell_outcome(o, bench.selections.get(small)) for o in bench.outcomes(small)]
+        assert sum("would enter beyond 6 examples" in words for words in told) == 17
+        assert sum("would enter at 5 examples" in words for words in told) == 1
+        assert bench.select("chats", "fisher", "3", order_to="100%").selection == small
         entries = {o.row: o.enters for o in bench.outcomes(small) if o.gate == "budget"}
         assert sorted(entries.values()) == list(range(4, 24))
         for row, enters in list(entries.items())[::4]:
