@@ -55,12 +55,13 @@ from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from core.selection.baselines import order_random
-from core.selection.designs import make_objective, select_design
+from core.selection.choose import order, pick, prepare
+from core.selection.criteria.designs import DesignSettings, FisherSettings, IOptimalSettings, make_objective
 from core.selection.greedy import Plan, search_greedy
 from core.selection.pool import Pool
+from core.selection.registry import find_criterion
 from core.selection.room import Room
-from core.settings import DesignSettings, FisherSettings, IOptimalSettings
+from core.settings import Budget
 
 WORLDS = ("independent", "autoregressive", "markov")
 BUDGETS = (400, 800, 1600, 3200)
@@ -158,18 +159,18 @@ def prepare_methods(world: World, seed: int) -> dict[str, Select]:
     pool, weighted = make_pool(world, world.features), make_pool(world, weight_by_uncertainty(world, seed))
     fisher = FisherSettings()
     ordered = {
-        "random": order_random(pool, seed),
+        "random": draw_order(pool, seed),
         "density": order_by_density(pool, seed),
         "clustered": order_by_cluster(pool, seed),
     }
     designs: dict[str, tuple[Pool, DesignSettings]] = {
-        "one vector": (pool.as_vectors(), FisherSettings(features="mean")),
+        "one vector": (pool, FisherSettings(features="mean")),
         "fisher": (pool, fisher),
         "fisher + uncertainty": (weighted, fisher),
         "ioptimal": (pool, IOptimalSettings()),
         "ioptimal, λ = 300": (pool, IOptimalSettings(ridge=300)),
     }
-    methods: dict[str, Select] = {name: partial(fill, pool, order) for name, order in ordered.items()}
+    methods: dict[str, Select] = {name: partial(take_first, pool, order) for name, order in ordered.items()}
     methods |= {name: partial(take_design, *design, seed) for name, design in designs.items()}
     methods["fisher by gain"] = partial(take_greedy, pool, fisher, by_cost=False)
     methods["fisher by gain per token"] = partial(take_greedy, pool, fisher, by_cost=True)
@@ -182,7 +183,19 @@ def make_pool(world: World, features: np.ndarray) -> Pool:
     offsets = np.concatenate([[0], np.cumsum(world.lengths)])
     means = np.add.reduceat(scaled, offsets[:-1]) / world.lengths[:, None]
     known, unknown = np.zeros(len(world.lengths)), np.full(len(world.lengths), np.nan)
-    return Pool(world.lengths, known, known, unknown, unknown, scaled.astype(np.float32), offsets, means)
+    return Pool(
+        response_tokens=world.lengths,
+        prompt_tokens=world.lengths,
+        nll=known,
+        entropy=known,
+        delta_nll=unknown,
+        delta_entropy=unknown,
+        ifd_loss_ratio=unknown,
+        ifd_perplexity_ratio=unknown,
+        factors=scaled.astype(np.float32),
+        offsets=offsets,
+        mean_features=means,
+    )
 
 
 def weight_by_uncertainty(world: World, seed: int) -> np.ndarray:
@@ -206,7 +219,7 @@ def order_by_density(pool: Pool, seed: int) -> np.ndarray:
 def order_by_cluster(pool: Pool, seed: int) -> np.ndarray:
     """Rows in rounds, each of one random row from every cluster that has some left, in random order."""
     clusters = KMeans(TOPICS, n_init=3, random_state=seed).fit_predict(pool.mean_features)
-    order = order_random(pool, seed + 1_000_003)
+    order = draw_order(pool, seed + 1_000_003)
     rounds = np.zeros(len(order), dtype=np.int64)
     for cluster in range(TOPICS):
         members = np.flatnonzero(clusters[order] == cluster)
@@ -215,26 +228,33 @@ def order_by_cluster(pool: Pool, seed: int) -> np.ndarray:
     return shuffled
 
 
-def fill(pool: Pool, order: np.ndarray, budget: int) -> np.ndarray:
-    """The rows in this order, without those that do not fit into what is left of the budget."""
-    room, taken = Room(pool.response_tokens, budget), []
-    for row in order.tolist():
-        if room.fits(row):
-            room.take(row)
-            taken.append(row)
-    return np.array(taken)
+def draw_order(pool: Pool, seed: int) -> np.ndarray:
+    """All rows in a uniform random order."""
+    return np.random.default_rng(seed).permutation(len(pool.nll))
+
+
+def take_first(pool: Pool, order: np.ndarray, budget: int) -> np.ndarray:
+    """The longest prefix of an order that the budget pays for."""
+    return order[: int(np.searchsorted(np.cumsum(pool.response_tokens[order]), budget, side="right"))]
 
 
 def take_design(pool: Pool, settings: DesignSettings, seed: int, budget: int) -> np.ndarray:
     """What the product selects with these settings."""
-    return select_design(pool, Room(pool.response_tokens, budget), settings, seed).rows
+    rule = find_criterion("ioptimal" if isinstance(settings, IOptimalSettings) else "fisher")
+    task = prepare(pool, rule, Budget(kind="tokens", amount=budget), settings, seed)
+    return pick(task, order(task)).rows
 
 
 def take_greedy(pool: Pool, settings: DesignSettings, budget: int, *, by_cost: bool) -> np.ndarray:
     """One of the two searches of which the product takes the better."""
-    room, weights = Room(pool.response_tokens, budget), pool.response_tokens if by_cost else None
-    steps = search_greedy(make_objective(pool, settings), pool.candidates, room, Plan(), weights)
-    return np.array([step.row for step in steps])
+    everything = Room(pool.response_tokens, int(pool.response_tokens.sum()))
+    weights, spent, taken = pool.response_tokens if by_cost else None, 0, []
+    for step in search_greedy(make_objective(pool, settings), pool.candidates, everything, Plan(), weights):
+        spent += int(pool.response_tokens[step.row])
+        if spent > budget:
+            break
+        taken.append(step.row)
+    return np.array(taken)
 
 
 def measure_error(world: World, rows: np.ndarray) -> tuple[float, float]:

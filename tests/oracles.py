@@ -231,3 +231,40 @@ def mean_nearest_cosine(features: np.ndarray, chosen: Sequence[int]) -> float:
     X = features.astype(np.float64)
     X = X / np.linalg.norm(X, axis=1, keepdims=True)
     return float(np.mean([max(float(x @ X[j]) for j in chosen) for x in X]))
+
+
+def instructdiff_both_rules(
+    rule: str,
+    nll: Sequence[float],
+    tuned_nll: Sequence[float],
+    entropy: Sequence[float],
+    tuned_entropy: Sequence[float],
+    tokens: Sequence[int],
+    gamma: float,
+    share: float,
+) -> list[int]:
+    """Both rules from the raw scores by plain lists, as papers.md's table states them; ties by row.
+
+    The code's ΔNLL has the other sign; what is not finite takes no part.
+    """
+    rows = []
+    for i in range(len(nll)):
+        base_minus_inst, delta_entropy = nll[i] - tuned_nll[i], entropy[i] - tuned_entropy[i]
+        if math.isfinite(nll[i]) and math.isfinite(base_minus_inst) and math.isfinite(delta_entropy):
+            rows.append((i, base_minus_inst, delta_entropy))
+    scored = [i for i in range(len(nll)) if math.isfinite(nll[i])]
+    if rule == "paper":
+        values = [-change for _, change, _ in rows]
+        count = max(1, round(share * len(scored)))
+        kept = instructdiff_paper_rule(values, [of for _, _, of in rows], gamma, count)
+        return [rows[i][0] for i in kept]
+    rows.sort(key=lambda row: (row[1], row[0]))
+    drop = int(len(rows) * gamma)
+    middle = sorted(rows[drop : len(rows) - drop], key=lambda row: (row[2], row[0]))
+    wanted, taken, chosen = int(share * sum(tokens[i] for i in scored)), 0, list[int]()
+    for i, _, _ in middle:
+        if taken >= wanted:
+            break
+        chosen.append(i)
+        taken += tokens[i]
+    return chosen

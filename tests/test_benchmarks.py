@@ -26,6 +26,8 @@ PROMISED = {
         "ratio_to_apricot",
         "evaluations_share",
     },
+    "desk.py": {"criterion_median_ms", "budget_median_ms", "price_median_ms", "ban_median_ms", "pin_median_ms"},
+    "rules.py": {"compared", "different", "pattern", "negative"},
     "fisher_synthetic.py": {"seeds", "independent", "autoregressive", "fisher_below_random_everywhere"},
 }
 
@@ -51,6 +53,8 @@ def test_a_benchmark_prints_its_figures_as_its_last_line(script: str) -> None:
     if script == "fisher_synthetic.py":
         fisher = figures["independent"]["fisher"]
         assert all(of["low"] <= of["difference"] <= of["high"] for of in fisher.values())
+    if script == "rules.py":
+        assert (figures["compared"], figures["different"]) == (8, 0)
     if script == "resume.py":
         assert figures["kills"] == 3
         assert figures["files_compared"] > 300

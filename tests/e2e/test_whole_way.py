@@ -122,6 +122,18 @@ def select_quarter(page: Page) -> str:
     return found[1]
 
 
+def ban_and_undo(page: Page) -> None:
+    """Ban an example with a reason, read it in the history, take it back."""
+    go(page, "Example")
+    page.get_by_label(re.compile("^Why, for row")).fill("not for us")
+    page.get_by_label(re.compile("^Why, for row")).press("Enter")
+    page.get_by_role("button", name="Ban", exact=True).click()
+    expect(page.get_by_text(re.compile("^Banned row"))).to_be_visible(timeout=LOADING)
+    expect(page.get_by_text("not for us")).to_be_visible()
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(page.get_by_text("Undid #1")).to_be_visible(timeout=LOADING)
+
+
 def draw_and_click_map(page: Page) -> None:
     go(page, "Map")
     page.get_by_role("button", name="Draw the map").click()
@@ -161,6 +173,7 @@ def test_from_an_upload_to_a_file_to_train_on(
     score_slice(page)
     selection = select_quarter(page)
     draw_and_click_map(page)
+    ban_and_undo(page)
     go(page, "Rendering")
     expect(page.get_by_text("Scored", exact=True).first).to_be_visible(timeout=LOADING)
     expect(page.get_by_text("<|im_end|>").first).to_be_visible()

@@ -5,13 +5,13 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadInput
 from core.selection.criteria.chance import RandomSettings
 from core.selection.criteria.designs import FisherSettings
-from core.selection.criteria.instructdiff import InstructDiffSettings
+from core.selection.criteria.instructdiff import InstructDiffSettings, name_pattern
 from core.selection.envelope import random_envelope
 from core.selection.vectors import log_det
 from tests import oracles
@@ -98,3 +98,99 @@ def test_settings_of_criteria_refuse_what_they_cannot_use() -> None:
     ):
         with pytest.raises(BadInput):
             kind.checked(**values)
+
+
+@pytest.mark.parametrize("rule", ["paper", "code"])
+@pytest.mark.parametrize("decimals", [1, 6])
+def test_both_instructdiff_rules_equal_another_implementation_on_ten_thousand_rows(rule: str, decimals: int) -> None:
+    generator = np.random.default_rng(7)
+    n = 10_000
+    nll, tuned, entropy, tuned_entropy = (np.round(generator.gamma(4, 0.3, n), decimals) for _ in range(4))
+    for scores in (nll, tuned, entropy, tuned_entropy):
+        scores[generator.choice(n, 40, replace=False)] = np.nan
+        scores[generator.choice(n, 20, replace=False)] = np.inf
+    pool = make_pool(
+        generator,
+        n,
+        2,
+        nll=nll,
+        entropy=entropy,
+        delta_nll=tuned - nll,
+        delta_entropy=entropy - tuned_entropy,
+        response_tokens=generator.integers(1, 400, n),
+    )
+    for gamma, share in ((0.1, 0.1), (0.25, 0.2), (0.0, 0.013)):
+        chosen = select(pool, "instructdiff", f"{100 * share:g}%", rule=rule, gamma=gamma)
+        raw = (nll.tolist(), tuned.tolist(), entropy.tolist(), tuned_entropy.tolist())
+        truth = oracles.instructdiff_both_rules(rule, *raw, pool.response_tokens.tolist(), gamma, share)
+        assert chosen == truth
+    if rule == "code":
+        spent = pool.response_tokens[chosen]
+        wanted = int(0.013 * pool.response_tokens[np.isfinite(nll)].sum())
+        assert spent.sum() >= wanted > spent[:-1].sum()
+
+
+@given(st.integers(0, 1000), st.floats(0.02, 5.0))
+@settings(deadline=None, max_examples=30)
+def test_the_weighted_hybrid_is_greedy_by_gain_times_the_weight(seed: int, tau: float) -> None:
+    pool = make_pool(np.random.default_rng(seed), 9, 4)
+    factors, chosen = factors_of(pool), list[int]()
+    for _ in range(5):
+        rest = [i for i in range(9) if i not in chosen]
+        now = oracles.log_det_information(factors, chosen, 1.0)
+        gains = [oracles.log_det_information(factors, [*chosen, i], 1.0) - now for i in rest]
+        values = np.array(gains) * np.exp(-pool.delta_entropy[rest] / tau)
+        chosen.append(next(i for i, v in zip(rest, values, strict=True) if v >= values.max() - 1e-10 * values.max()))
+    assert select(pool, "hybrid", "5", mode="weight", tau=tau) == chosen
+
+
+def test_the_filtering_hybrid_is_greedy_among_the_learnable_middle() -> None:
+    pool = make_pool(np.random.default_rng(3), 40, 5)
+    low, high = np.quantile(pool.delta_nll, [0.2, 0.8])
+    inside = np.flatnonzero((pool.delta_nll >= low) & (pool.delta_nll <= high))
+    truth = oracles.naive_greedy([factors_of(pool)[i] for i in inside], 8, 1.0)
+    assert select(pool, "hybrid", "8", gamma=0.2) == inside[truth].tolist()
+    large = select(pool, "hybrid", "8", mode="weight", tau=1e6)
+    assert large == select(pool, "fisher", "8")
+
+
+@given(st.integers(0, 1000), st.sampled_from(["min", "mid", "max"]), st.integers(1, 20))
+def test_sorted_scores_take_that_end_or_the_middle(seed: int, take: str, count: int) -> None:
+    pool = make_pool(np.random.default_rng(seed), 20, 2)
+    pool.nll[:] = np.round(pool.nll, 1)
+    ascending = sorted(range(20), key=lambda i: (pool.nll[i], i))
+    chosen = select(pool, "ppl", str(count), take=take)
+    if take == "mid":
+        start = (20 - count) // 2
+        assert set(chosen) in (set(ascending[start : start + count]), set(ascending[start + 1 : start + 1 + count]))
+    else:
+        end = ascending if take == "min" else sorted(range(20), key=lambda i: (-pool.nll[i], i))
+        assert chosen == end[:count]
+
+
+def test_length_entropy_and_ifd_sort_by_what_they_say() -> None:
+    pool = make_pool(np.random.default_rng(2), 30, 2)
+    ratio = pool.response_tokens / pool.prompt_tokens
+    for criterion, options, values in (
+        ("entropy", {"take": "max"}, pool.entropy),
+        ("length", {}, pool.response_tokens),
+        ("length", {"of": "prompt"}, pool.prompt_tokens),
+        ("length", {"of": "ratio"}, ratio),
+        ("ifd", {"keep_above_one": True}, pool.ifd_loss_ratio),
+        ("ifd", {"keep_above_one": True, "variant": "perplexity_ratio"}, pool.ifd_perplexity_ratio),
+    ):
+        truth = sorted(range(30), key=lambda i, values=values: (-values[i], i))
+        assert select(pool, criterion, "12", **options) == truth[:12]
+    below = [i for i in range(30) if pool.ifd_loss_ratio[i] <= 1]
+    assert select(pool, "ifd", "5") == sorted(below, key=lambda i: (-pool.ifd_loss_ratio[i], i))[:5]
+
+
+@pytest.mark.parametrize(("shift", "name"), [(2.0, "compression"), (0.0, "balanced"), (-2.0, "expansion")])
+def test_the_pattern_is_named_by_the_share_of_negative_entropy_differences(shift: float, name: str) -> None:
+    pool = make_pool(np.random.default_rng(1), 500, 2)
+    pool.delta_entropy[:] += shift
+    pool.delta_entropy[:10] = np.nan
+    found = name_pattern(pool)
+    assert found.name == name
+    assert found.negative == pytest.approx(float((pool.delta_entropy[10:] < 0).mean()))
+    assert found.mean == pytest.approx(float(pool.delta_entropy[10:].mean()))
