@@ -1,13 +1,18 @@
 """What every part of the workbench may use."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from core.errors import BadInput
 from core.files import user_path
 from core.jobs.launcher import Launcher
 from core.store import Database, Datasets, Decisions, Orders, Runs, Selections
 from core.workspace import WorkspaceFolder
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Bench:
@@ -21,6 +26,20 @@ class Bench:
     orders: Orders
     decisions: Decisions
     launcher: Launcher
+
+
+def keep_last(kept: dict[K, V], key: K, most: int, make: Callable[[], V]) -> V:
+    """What is kept in memory under a key, made where it is not there; the oldest beyond `most` are let go of.
+
+    Two threads may both make it; each gets one.
+    """
+    found = kept.get(key)
+    if found is None:
+        found = make()
+        for oldest in list(kept)[: max(0, len(kept) + 1 - most)]:
+            kept.pop(oldest, None)
+        kept[key] = found
+    return found
 
 
 def check_target(path: Path | str, *suffixes: str) -> Path:

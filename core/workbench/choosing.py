@@ -1,11 +1,9 @@
 """Choose: a criterion and a budget become an ordered selection with its ledger, proof and envelope."""
 
-import hashlib
-import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -13,15 +11,16 @@ import pyarrow as pa
 import torch
 
 from core.errors import BadInput
-from core.records import RunRow, SelectionReport, SelectionRow, StoredOrder
+from core.records import SelectionReport, SelectionRow, StoredOrder
 from core.scoring.device import choose_device
 from core.selection.choose import Choice, Task, choose, order, prepare
 from core.selection.criterion import Criterion
 from core.selection.pool import Pool
-from core.selection.ranking import Ordered, Ranking
+from core.selection.ranking import Ordered
 from core.selection.registry import find_criterion
 from core.settings import Budget, Quota, RepeatSettings, Settings
 from core.workbench.pools import Pools
+from core.workbench.requests import Request, as_ordered, as_stored, name_repeats
 
 LOOK_AHEAD, ORDERED_WHOLE = 2, 1_000
 """An order goes on to so many times the budget, and of so few candidates to the end, so that it is known at which
@@ -34,61 +33,10 @@ OWED = "The quotas of at least so much were missed by {:,} tokens: no whole exam
 RANDOM_LIKE = "By its measures this selection is not distinguishable from random subsets of equal tokens."
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a selection was asked to be; its hash is the selection's name."""
-
-    run: str
-    criterion: str
-    budget: str
-    seed: int
-    settings: dict[str, Any]
-    pinned: tuple[int, ...]
-    banned: tuple[int, ...]
-    quotas: tuple[str, ...] = ()
-    target_rows: tuple[int, ...] = ()
-    target_run: str | None = None
-    repeats: str = "keep"
-
-    def name(self) -> str:
-        """The same request has the same name."""
-        return _hash(asdict(self))
-
-    def order_name(self, unit: str) -> str:
-        """The name of the order it is cut from: that of any budget in this unit, unless the budget shapes it."""
-        described = asdict(self) | {"unit": unit}
-        is_free = not self.quotas and self.settings.get("search") != "stochastic"
-        return _hash(described | {"budget": ""} if is_free else described)
-
-    def recorded(self) -> dict[str, Any]:
-        """What a selection keeps of it: the criterion's settings, decisions, quotas, repeats and target."""
-        kept = {name: list(value) for name, value in asdict(self).items() if name in ("pinned", "banned", "quotas")}
-        target = {"target_rows": list(self.target_rows), "target_run": self.target_run}
-        has_target = bool(self.target_rows or self.target_run)
-        repeats = {} if self.repeats == "keep" else {"repeats": self.repeats}
-        return self.settings | kept | repeats | (target if has_target else {})
-
-    @classmethod
-    def of(cls, selection: SelectionRow) -> "Request":
-        """What a stored selection was asked to be."""
-        known, names = selection.settings, find_criterion(selection.criterion).settings.model_fields
-        return cls(
-            selection.run,
-            selection.criterion,
-            selection.budget,
-            selection.seed,
-            {name: value for name, value in known.items() if name in names},
-            pinned=tuple(known["pinned"]),
-            banned=tuple(known["banned"]),
-            quotas=tuple(known.get("quotas", ())),
-            target_rows=tuple(known.get("target_rows", ())),
-            target_run=known.get("target_run"),
-            repeats=known.get("repeats", "keep"),
-        )
-
-
 class Choosing(Pools):
     """Selections."""
+
+    _kept: dict[str, Any]
 
     def select(
         self,
@@ -131,7 +79,7 @@ class Choosing(Pools):
             quotas=tuple(sorted({str(quota) for quota in quotas})),
             target_rows=tuple(sorted(rows[id_] for id_ in set(target))),
             target_run=target_run,
-            repeats=_name_repeats(repeats or RepeatSettings()),
+            repeats=name_repeats(repeats or RepeatSettings()),
         )
         name, further = request.name(), Budget.parse(order_to) if order_to else None
         if further or not self.selections.has(name):
@@ -146,7 +94,7 @@ class Choosing(Pools):
         run = self.runs.get(request.run)
         pool, dataset = replace(self.pool(run), device=device), run.dataset
         if request.quotas:
-            quotas = tuple(self.quotas_of(request))
+            quotas = tuple(request.read_quotas())
             pool = replace(pool, quotas=quotas, groups=self.grouping(dataset, quotas))
         elif columns := self.group_columns(dataset):
             pool = replace(pool, groups=self.groups(dataset, columns[0]))
@@ -154,7 +102,7 @@ class Choosing(Pools):
             pool = replace(pool, target=self.target_of_rows(run, pool, request.target_rows))
         if request.target_run:
             pool = replace(pool, target=self.target_of_run(run, request.target_run))
-        pool = replace(pool, repeats=self._repeats_named(run, pool, request.repeats))
+        pool = replace(pool, repeats=self.repeats(run, pool, request.read_repeats()))
         return replace(pool, pinned=request.pinned, banned=frozenset(request.banned))
 
     def ordered(self, request: Request, task: Task, further: Budget | None = None) -> Ordered:
@@ -168,17 +116,8 @@ class Choosing(Pools):
         is_small = len(task.pool.candidates) <= ORDERED_WHOLE
         everything = int(task.room.costs.sum())
         found = order(task, wanted if further else everything if is_small else LOOK_AHEAD * wanted)
-        self.orders.put(_as_stored(name, request, found))
+        self.orders.put(as_stored(name, request, found))
         return found
-
-    def quotas_of(self, request: Request) -> list[Quota]:
-        """A request's quotas."""
-        return [Quota.parse(text) for text in request.quotas]
-
-    def _repeats_named(self, run: RunRow, pool: Pool, named: str) -> Any:
-        how, _, threshold = named.partition(" ")
-        given = float(threshold) if threshold else None
-        return self.repeats(run, pool, RepeatSettings.checked(repeats=how, repeat_threshold=given))
 
     def _store(self, name: str, request: Request, dataset: str, task: Task, ordered: Ordered, choice: Choice) -> None:
         picked = choice.picked
@@ -215,6 +154,7 @@ class Choosing(Pools):
             "enters": gates.enters,
         }
         self.selections.add(row, choice.picks, pa.table(left_out), pa.table(outcomes))
+        self._kept.clear()
 
     def rows_of_ids(self, dataset: str, example_ids: Sequence[str]) -> dict[str, int]:
         """The row of each of these ids. Raises BadInput for one that is not there."""
@@ -225,26 +165,6 @@ class Choosing(Pools):
             if id_ not in rows:
                 raise BadInput(f"Dataset {dataset!r} has no example {id_!r}.")
         return rows
-
-
-def as_ordered(stored: StoredOrder) -> Ordered:
-    """What the database kept, as the criteria hand it on."""
-    rankings = tuple(Ranking(rows, None if np.isnan(gains).all() else gains) for rows, gains in stored.rankings)
-    return Ordered(rankings, stored.is_complete, stored.refused, stored.evaluations, stored.naive_evaluations)
-
-
-def _as_stored(name: str, request: Request, found: Ordered) -> StoredOrder:
-    rankings = [(r.rows, np.full(len(r.rows), np.nan) if r.gains is None else r.gains) for r in found.rankings]
-    return StoredOrder(
-        name,
-        request.run,
-        request.criterion,
-        found.is_complete,
-        rankings,
-        found.refused,
-        found.evaluations,
-        found.naive_evaluations,
-    )
 
 
 def _reach(stored: StoredOrder, task: Task) -> float:
@@ -290,15 +210,6 @@ def _design_device(device: str) -> str:
 
 def _once(rows: Iterable[int]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(rows))
-
-
-def _hash(described: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _name_repeats(settings: RepeatSettings) -> str:
-    """`keep`, `exact`, or how with its threshold, such as `near 0.8`."""
-    return settings.repeats if settings.repeats in ("keep", "exact") else f"{settings.repeats} {settings.threshold:g}"
 
 
 def _report(row: SelectionRow) -> SelectionReport:

@@ -16,9 +16,10 @@ from core.selection.criteria.instructdiff import Middle, Pattern, learnable_midd
 from core.selection.criterion import Need
 from core.selection.envelope import draw_subsets
 from core.selection.registry import find_criterion
-from core.settings import InstructDiffRule, RepeatSettings
+from core.settings import InstructDiffRule
 from core.workbench.base import check_target
-from core.workbench.choosing import Choosing, Request
+from core.workbench.choosing import Choosing
+from core.workbench.requests import Request
 from core.workbench.tables import write_table
 
 
@@ -150,7 +151,6 @@ class Comparing(Choosing):
         chosen = self.selections.get(selection)
         asked, rule = Request.of(chosen), find_criterion(chosen.criterion)
         ids = self.datasets.example_ids(chosen.dataset)
-        how, _, threshold = asked.repeats.partition(" ")
         return self.select(
             chosen.dataset,
             chosen.criterion,
@@ -160,9 +160,9 @@ class Comparing(Choosing):
             settings=rule.settings.checked(**asked.settings),
             pinned=[ids[row] for row in asked.pinned],
             banned=[ids[row] for row in asked.banned],
-            quotas=self.quotas_of(asked),
+            quotas=asked.read_quotas(),
             target=[ids[row] for row in asked.target_rows],
-            repeats=RepeatSettings.checked(repeats=how, repeat_threshold=float(threshold) if threshold else None),
+            repeats=asked.read_repeats(),
         ).selection
 
 

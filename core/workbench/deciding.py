@@ -19,11 +19,14 @@ from core.selection.ranking import Ordered, Ranking
 from core.selection.registry import find_criterion
 from core.selection.vectors import log_det
 from core.settings import Budget
-from core.workbench.choosing import Choosing, Request, as_ordered
+from core.workbench.base import keep_last
+from core.workbench.choosing import Choosing
+from core.workbench.requests import Request, as_ordered
 
 KINDS = ("pin", "ban", "note")
 LONGEST = 10_000
 MOST_ROWS_EXACT = 4_096
+MOST_KEPT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +133,18 @@ class Deciding(Choosing):
 
     def _keep(self, selection: str) -> Kept:
         """The selection's task and order, read once; those of the selections last asked about are kept."""
-        if selection not in self._kept:
-            chosen = self.selections.get(selection)
-            stored = self.orders.find(chosen.order_name) if chosen.order_name else None
-            if stored is None:
-                raise BadInput(f"Selection {selection!r} was made by an older version; select again to go on with it.")
-            request, rule = Request.of(chosen), find_criterion(chosen.criterion)
-            settings = rule.settings.checked(**request.settings)
-            task = prepare(self.pool_of(request), rule, Budget.parse(chosen.budget), settings, chosen.seed)
-            rows = np.array([pick.row for pick in self.selections.picks(selection)], dtype=np.int64)
-            while len(self._kept) >= MOST_KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[selection] = Kept(task, as_ordered(stored), rows, [])
-        return self._kept[selection]
+        return keep_last(self._kept, selection, MOST_KEPT, lambda: self._read_kept(selection))
+
+    def _read_kept(self, selection: str) -> Kept:
+        chosen = self.selections.get(selection)
+        stored = self.orders.find(chosen.order_name) if chosen.order_name else None
+        if stored is None:
+            raise BadInput(f"Selection {selection!r} was made by an older version; select again to go on with it.")
+        request, rule = Request.of(chosen), find_criterion(chosen.criterion)
+        settings = rule.settings.checked(**request.settings)
+        task = prepare(self.pool_of(request), rule, Budget.parse(chosen.budget), settings, chosen.seed)
+        rows = np.array([pick.row for pick in self.selections.picks(selection)], dtype=np.int64)
+        return Kept(task, as_ordered(stored), rows, [])
 
     def _check_rows(self, dataset: str, rows: Sequence[int]) -> None:
         count = self.datasets.get(dataset).rows_loaded
@@ -151,9 +153,6 @@ class Deciding(Choosing):
         for row in rows:
             if not 0 <= row < count:
                 raise BadInput(f"Dataset {dataset!r} has no row {row:,}; its rows are 0 to {count - 1:,}.")
-
-
-MOST_KEPT = 4
 
 
 def local_person() -> str:

@@ -11,12 +11,14 @@ from core.selection.criterion import Need
 from core.selection.pool import Grouping, Pool, Repeats, Target
 from core.selection.repeats import EXACT, FACTORS, NEAR, exact_repeats, factor_repeats, near_repeats
 from core.settings import Quota, RepeatSettings, ScoringSettings
+from core.workbench.base import keep_last
 from core.workbench.scoring import Scoring
 
 SAME_SPACE = ("prompt_features", "projection", "projection_seed", "uncertainty_weight", "template")
 
 
 MOST_GROUPS = 60
+MOST_POOLS, MOST_GROUPINGS = 3, 8
 HOW = {"exact": EXACT, "near": NEAR, "factor": FACTORS}
 
 
@@ -24,9 +26,16 @@ class Pools(Scoring):
     """Pools of finished runs."""
 
     _group_columns: dict[str, list[str]]
+    _groups: dict[tuple[str, str], Grouping]
+    _pools: dict[str, Pool]
 
     def pool(self, run: RunRow) -> Pool:
-        """A finished run's numbers, as the criteria read them."""
+        """A run's numbers, as the criteria read them; those of the finished runs last asked about are kept."""
+        if self.run_progress(run.run).state != "done":
+            return self._read_pool(run)
+        return keep_last(self._pools, run.run, MOST_POOLS, lambda: self._read_pool(run))
+
+    def _read_pool(self, run: RunRow) -> Pool:
         scores, arrays = self.runs.scores(run.run), self.arrays(run.run)
         if scores.num_rows != len(arrays.offsets) - 1:
             raise BadInput(
@@ -67,18 +76,23 @@ class Pools(Scoring):
 
     def groups(self, dataset: str, column: str) -> Grouping:
         """The values of any column of the rows as they came. Raises BadInput for a column that no row has."""
-        values = self.datasets.column(dataset, column)
-        names, codes = np.unique(np.array(values, dtype=object).astype(str), return_inverse=True)
-        return Grouping(column, codes, tuple(str(name) for name in names))
+
+        def read() -> Grouping:
+            values = self.datasets.column(dataset, column)
+            names, codes = np.unique(np.array(values, dtype=object).astype(str), return_inverse=True)
+            return Grouping(column, codes, tuple(str(name) for name in names))
+
+        return keep_last(self._groups, (dataset, column), MOST_GROUPINGS, read)
 
     def group_columns(self, dataset: str) -> list[str]:
         """The columns with few enough values to be groups, in the order of the first row; not those that hold
         the conversation itself."""
-        if dataset not in self._group_columns:
+
+        def find() -> list[str]:
             texts = set(self.datasets.get(dataset).mapping.values())
-            found = self.datasets.group_columns(dataset, MOST_GROUPS)
-            self._group_columns[dataset] = [column for column in found if column not in texts]
-        return self._group_columns[dataset]
+            return [name for name in self.datasets.group_columns(dataset, MOST_GROUPS) if name not in texts]
+
+        return keep_last(self._group_columns, dataset, MOST_GROUPINGS, find)
 
     def repeats(self, run: RunRow, pool: Pool, settings: RepeatSettings) -> Repeats | None:
         """Which examples of a run's dataset say the same, found once and kept."""
