@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.records import DatasetRow, SelectionRow
+from core.choices import SelectionRow
+from core.records import DatasetRow
 from core.web.deciding import decide_on, show_history, standing_of, tell_prices
 from core.web.notices import escape_markdown, missing, show_errors
 from core.web.rows import ask_row

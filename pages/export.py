@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.records import SelectionRow
+from core.choices import SelectionRow
 from core.settings import ExportFormat
 from core.web.notices import show_errors
 from core.web.session import open_bench

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from core.records import Pick, SelectionRow
+from core.choices import Pick, SelectionRow
 from core.web.charts import draw_gains
 from core.web.deciding import decide_in_table
 from core.web.notices import show_errors

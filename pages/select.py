@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from core.records import RunRow, SelectionRow
+from core.choices import SelectionRow
+from core.records import RunRow
 from core.web.compared import show_bands, show_gates, show_mixture, show_scores, show_stability
 from core.web.deciding import show_decisions
 from core.web.desk import ask_selection

@@ -5,8 +5,8 @@ from functools import partial
 
 import numpy as np
 
+from core.choices import Pick
 from core.errors import BadInput
-from core.records import Pick
 from core.selection.bands import Comparison, compare_with_random
 from core.selection.budgets import Allowance, make_room
 from core.selection.criteria.designs import FisherSettings, IOptimalSettings, make_objective
@@ -22,6 +22,9 @@ from core.selection.ranking import Ordered, Picked, cut
 from core.selection.room import Room
 from core.selection.vectors import log_det
 from core.settings import Budget, Settings
+
+CURVE_TIMES, CURVE_ROWS = 4, 1_000
+"""How far along its order the information is computed: so many times the picks, but at least so many rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,7 @@ def choose(task: Task, ordered: Ordered) -> Choice:
     room = _room_of(task, picked)
     proof = prove(full, now.at(np.isin(scored, pool.candidates)), pool, selected, room)
     along = np.array([*pool.pinned, *ordered.rankings[picked.ranking].rows], dtype=np.int64)
+    along = along[: max(CURVE_TIMES * len(selected), CURVE_ROWS)]
     return Choice(
         picks=picks,
         outcomes=explain_left_out(ordered, pool, task.room, task.allowance, picked),

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.records import Cover
+from core.choices import Cover
 from core.selection.factors import Factors
 
 SKETCH = 24

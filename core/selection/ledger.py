@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.records import Pick
+from core.choices import Pick
 from core.selection.design import Design
 from core.selection.pool import Pool
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from core.choices import Decision, Standing
 from core.errors import BadInput
-from core.records import Decision, Standing
 from core.store.database import Database
 
 COLUMNS = "decision, dataset, row_number, kind, why, who, undoes, made_at"

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from core.records import StoredOrder
+from core.choices import StoredOrder
 from core.store.database import Database
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from core.choices import LeftOut, Outcome, Pick, SelectionRow
 from core.errors import BadInput
-from core.records import LeftOut, Outcome, Pick, SelectionRow
 from core.store.database import Database
 
 SELECTION_COLUMNS = (

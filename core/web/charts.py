@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from core.records import Pick, SelectionRow
+from core.choices import Pick, SelectionRow
 from core.web.theme import KNEE, LEFT_OUT, RANDOM_BAND, SELECTED, figure_layout
 from core.workbench.comparing import Share
 

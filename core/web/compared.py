@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.choices import SelectionRow
 from core.errors import GleanerError
-from core.records import SelectionRow
 from core.web.charts import draw_histogram, draw_mixture
 from core.web.notices import escape_markdown
 from core.web.scores import SCORES, read_picks, scores_of, selected_mask

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.choices import Decision, SelectionRow, Standing, WhatIf
 from core.errors import GleanerError
-from core.records import Decision, SelectionRow, Standing, WhatIf
 from core.web.notices import say
 from core.web.session import current_selection, open_bench
 from core.web.theme import format_count, format_sig

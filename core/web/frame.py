@@ -4,8 +4,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.choices import SelectionRow
 from core.errors import GleanerError
-from core.records import RunRow, SelectionRow
+from core.records import RunRow
 from core.web.notices import escape_markdown, show_said
 from core.web.session import apply_next_choice, open_bench
 from core.web.strip import job_strip

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.records import Pick, RunRow, Standing
+from core.choices import Pick, Standing
+from core.records import RunRow
 from core.web.deciding import decide_on
 from core.web.scatter import BANNED as BANNED_SHAPE
 from core.web.scatter import LEFT_OUT as LEFT_OUT_SHAPE

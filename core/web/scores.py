@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.records import Cover, LeftOut, Pick
+from core.choices import Cover, LeftOut, Pick
 from core.web.session import open_bench
 
 SCORES = {

@@ -5,8 +5,8 @@ from typing import Any
 
 import streamlit as st
 
+from core.choices import SelectionRow
 from core.errors import GleanerError
-from core.records import SelectionRow
 from core.web.charts import draw_cumulative
 from core.web.deciding import decide_in_table, tell_change
 from core.web.notices import escape_markdown

@@ -10,7 +10,8 @@ from typing import Any
 
 import streamlit as st
 
-from core.records import DatasetRow, RunRow, SelectionRow
+from core.choices import SelectionRow
+from core.records import DatasetRow, RunRow
 from core.workbench import Workbench
 
 NEXT = "next_choice"

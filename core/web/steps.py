@@ -1,6 +1,7 @@
 """Which step comes before this one? A page that cannot work yet names it and leads there."""
 
-from core.records import RunRow, SelectionRow
+from core.choices import SelectionRow
+from core.records import RunRow
 from core.web.notices import missing
 from core.web.session import current_dataset, current_run, current_selection, open_bench
 

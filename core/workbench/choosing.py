@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from core.choices import SelectionReport, SelectionRow, StoredOrder
 from core.errors import BadInput
-from core.records import SelectionReport, SelectionRow, StoredOrder
 from core.scoring.device import choose_device
 from core.selection.choose import Choice, Task, choose, order, prepare
 from core.selection.criterion import Criterion

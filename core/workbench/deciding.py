@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from core.choices import Decision, SelectionRow, Standing, WhatIf
 from core.errors import BadInput
-from core.records import Decision, SelectionRow, Standing, WhatIf
 from core.selection.choose import Task, information_ridge, pick, prepare
 from core.selection.logdet import LogDet
 from core.selection.price import information_change

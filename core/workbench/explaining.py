@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from core.choices import Cover, Outcome, SelectionRow
 from core.errors import BadInput
-from core.records import Cover, Outcome, SelectionRow
 from core.selection.choose import information_ridge
 from core.selection.covers import Covers
 from core.workbench.base import check_target

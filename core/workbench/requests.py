@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from core.records import SelectionRow, StoredOrder
+from core.choices import SelectionRow, StoredOrder
 from core.selection.ranking import Ordered, Ranking
 from core.selection.registry import find_criterion
 from core.settings import Quota, RepeatSettings

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+from core.choices import SelectionRow
 from core.data.export import ExportRow, export_examples
 from core.errors import BadInput
-from core.records import ExportReport, SelectionRow
+from core.records import ExportReport
 from core.settings import ExportFormat
 from core.workbench.base import Bench, check_target
 from core.workbench.scoring import versions

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.choices import Standing
 from core.errors import BadInput
-from core.records import Standing
 from core.workbench import Workbench
 from core.workbench.explaining import tell_outcome
 from tests import oracles
