@@ -181,6 +181,13 @@ class RepeatSettings(Settings):
         "0.9 if not given.",
     )
 
+    @field_validator("repeat_threshold")
+    @classmethod
+    def _goes_with_what_is_alike(cls, threshold: float | None, others: ValidationInfo) -> float | None:
+        if threshold is not None and others.data.get("repeats") not in ("near", "factor"):
+            raise PydanticCustomError("not_together", "it goes with repeats near and factor alone")
+        return threshold
+
     @property
     def threshold(self) -> float:
         """The threshold, or what it is where none was given."""

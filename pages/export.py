@@ -7,7 +7,8 @@ import streamlit as st
 
 from core.choices import SelectionRow
 from core.settings import ExportFormat
-from core.web.notices import show_errors
+from core.web.deciding import tell_change
+from core.web.notices import escape_markdown, show_errors
 from core.web.session import open_bench
 from core.web.steps import require_selection
 from core.web.theme import format_count
@@ -19,8 +20,10 @@ FORMATS: dict[ExportFormat, tuple[str, str]] = {
 
 
 @st.cache_data(show_spinner="Writing the file", max_entries=32)
-def write_files(selection: str, shape: ExportFormat, folder: str) -> tuple[Path, Path]:
-    """Write the export into the workspace, once: the same selection and format make the same file."""
+def write_files(selection: str, shape: ExportFormat, folder: str, decisions: int) -> tuple[Path, Path]:
+    """Write the export into the workspace, once: the same selection and format make the same file, its manifest with
+    how many `decisions` came after."""
+    del decisions
     Path(folder).mkdir(parents=True, exist_ok=True)
     report = open_bench().export(selection, shape, Path(folder) / f"{selection}-{shape}.jsonl")
     return Path(report.file), Path(report.manifest)
@@ -28,11 +31,13 @@ def write_files(selection: str, shape: ExportFormat, folder: str) -> tuple[Path,
 
 def offer_files(selection: SelectionRow, shape: ExportFormat) -> None:
     """The file, its manifest and how the first line looks."""
-    exports = str(open_bench().folder.exports.resolve())
-    data, manifest = write_files(selection.selection, shape, exports)
+    exports, decisions = str(open_bench().folder.exports.resolve()), open_bench().newer_decisions(selection)
+    if decisions:
+        st.warning(escape_markdown(f"Decisions were made since this selection. {tell_change(selection)}"))
+    data, manifest = write_files(selection.selection, shape, exports, decisions)
     if not (data.exists() and manifest.exists()):
         write_files.clear()
-        data, manifest = write_files(selection.selection, shape, exports)
+        data, manifest = write_files(selection.selection, shape, exports, decisions)
     budget = selection.budget.replace("%", "pct")
     name = f"{selection.dataset}-{selection.criterion}-{budget}-{shape}.jsonl".replace(" ", "-")
     left, right = st.columns(2)

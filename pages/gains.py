@@ -57,7 +57,6 @@ def show_ledger(selection: SelectionRow, picks: list[Pick]) -> None:
                 "Cumulative": pick.cumulative,
                 "Covered by": describe_covers(covers[pick.row], ranks),
                 "Tokens": pick.response_tokens,
-                "Reason": pick.reason,
             }
             for pick in shown
         ]
@@ -68,9 +67,8 @@ def show_ledger(selection: SelectionRow, picks: list[Pick]) -> None:
         "Gain": number("Gain (nats)", format="%.3g", help=GAIN_HELP),
         "Alone": number("Alone (nats)", format="%.3g", help="What it would gain on the empty set."),
         "Cumulative": number("Cumulative (nats)", format="%.1f"),
-        "Covered by": st.column_config.TextColumn(help=COVERS_HELP, width=190),
+        "Covered by": st.column_config.TextColumn(help=COVERS_HELP, width=230),
         "Prompt": st.column_config.TextColumn(width=200),
-        "Reason": st.column_config.TextColumn(width=170),
         "Tokens": number("Tokens", format="localized"),
     }
     decide_in_table(selection.dataset, table, f"gains.table.{selection.selection}.{page}", config)

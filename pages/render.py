@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.records import RunRow, Shown
 from core.settings import ScoringSettings
+from core.web.deciding import decide_on
 from core.web.forms import settings_form
 from core.web.notices import missing, show_errors
 from core.web.rows import ask_row
@@ -85,3 +86,4 @@ with show_errors():
             show_parts(example)
         with right:
             show_figures(example)
+            decide_on(chosen.name, [chosen_row], f"render.{chosen.name}.{chosen_row}")

@@ -41,7 +41,21 @@ def run(workspace: Path | None, as_json: bool, use: Callable[[Workbench], Any]) 
             print(json.dumps(values, ensure_ascii=False, default=str))
         else:
             for name, value in ((name, value) for name, value in values.items() if value is not None):
-                print(f"{name}: {value:,}" if type(value) is int else f"{name}: {value}")
+                print(f"{name}: {_readable(value)}")
+
+
+def _readable(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_readable(of)}" for name, of in value.items() if of is not None)
+    if isinstance(value, list | tuple):
+        return "; ".join(_readable(of) for of in value)
+    return str(value)
 
 
 def read_ids(path: Path | None) -> list[str]:
@@ -51,7 +65,8 @@ def read_ids(path: Path | None) -> list[str]:
     try:
         return list(dict.fromkeys(path.read_text(encoding="utf-8").split()))
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{str(path)!r} cannot be read as a list of example ids: {error}") from None
+        why = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise BadInput(f"{str(path)!r} cannot be read as a list of example ids: {why}.") from None
 
 
 @contextmanager

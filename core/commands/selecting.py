@@ -69,7 +69,7 @@ def select(
             order_to=order_to,
         )
         print(f"Selected from scoring run {bench.selections.get(report.selection).run}", file=sys.stderr)
-        if report.note:
+        if report.note and as_json:
             print(report.note, file=sys.stderr)
         return report
 
@@ -141,10 +141,11 @@ def stability(
         if output is not None:
             told["file"] = str(bench.write_stability(found, selection, output))
         if as_json:
-            return told | {"runs": found.differences, "selections": found.selections, "overlaps": found.overlaps}
+            runs = {"runs": found.differences, "selections": found.selections, "skipped": found.skipped}
+            return told | runs | {"overlaps": found.overlaps}
         named = {f"run {name}": difference for name, difference in found.differences.items()}
         pairs = {"overlap " + " and ".join(pair["runs"]): f"{pair['overlap']:.3f}" for pair in found.overlaps}
-        return told | named | pairs
+        return told | named | pairs | {f"skipped {run}": why for run, why in found.skipped.items()}
 
     run_command(workspace, as_json, compare)
 

@@ -38,6 +38,11 @@ class Task:
     allowance: Allowance
     room: Room
 
+    @property
+    def is_free(self) -> bool:
+        """Whether its order is that of every budget: quotas and stochastic search look at the budget itself."""
+        return not self.room.has_quotas and getattr(self.settings, "search", "") != "stochastic"
+
 
 @dataclass(frozen=True, slots=True)
 class Variance:
@@ -80,10 +85,10 @@ def prepare(pool: Pool, criterion: Criterion, budget: Budget, settings: Settings
 def order(task: Task, reach: int = 0) -> Ordered:
     """The criterion's order of the candidates, at least as far as the budget pays, or as `reach` of its unit does.
 
-    Within quotas it ends with the budget.
+    One that is not free ends with the budget.
     """
     room = task.room
-    if not room.has_quotas and reach > room.total:
+    if task.is_free and reach > room.total:
         room = Room(room.costs, reach)
     return task.criterion.rank(task.pool, room, task.settings, task.seed)
 
@@ -91,20 +96,26 @@ def order(task: Task, reach: int = 0) -> Ordered:
 def pick(task: Task, ordered: Ordered) -> Picked:
     """What the budget keeps of an order: a prefix. Where even the first example costs more than the whole budget,
     those that do are passed over and the rest is ordered anew."""
+    return _cut(task, ordered)[0]
+
+
+def _cut(task: Task, ordered: Ordered) -> tuple[Picked, Ordered]:
+    """The picks, and the order that they are of."""
     picked = cut(ordered, task.pool, task.room, task.allowance, task.criterion.name)
     affordable = task.room.costs <= task.room.total
     if not len(picked.rows) and affordable.any():
         pool = task.pool.narrowed(task.pool.candidates[~affordable].tolist())
         room = task.room.of(affordable)
-        room.total = min(room.total, int(room.costs.sum()))
-        smaller = replace(task, pool=pool, room=room)
-        picked = cut(order(smaller), pool, smaller.room, task.allowance, task.criterion.name)
+        ordered = order(replace(task, pool=pool, room=room))
+        places = (np.searchsorted(pool.candidates, ranking.rows) for ranking in ordered.rankings)
+        room.total = min(room.total, max(int(room.costs[positions].sum()) for positions in places))
+        picked = cut(ordered, pool, room, task.allowance, task.criterion.name)
     if not len(picked.rows) and not task.pool.pinned:
         raise BadInput(
             f"A budget of {task.allowance.amount:,} {task.allowance.unit} is smaller than the first example of "
             f"criterion {task.criterion.name}."
         )
-    return picked
+    return picked, ordered
 
 
 def choose(task: Task, ordered: Ordered) -> Choice:
@@ -113,7 +124,8 @@ def choose(task: Task, ordered: Ordered) -> Choice:
     Whatever the criterion, its picks are measured by the information f(S) in nats, with λ = 1 where
     the criterion is not FisherSFT's own.
     """
-    pool, settings, picked = task.pool, task.settings, pick(task, ordered)
+    pool, settings = task.pool, task.settings
+    picked, used = _cut(task, ordered)
     selected = np.array([*pool.pinned, *picked.rows], dtype=np.int64)
     empty = partial(log_det, pool.design_factors, information_ridge(settings))
     tokens = int(pool.response_tokens[selected].sum())
@@ -125,17 +137,17 @@ def choose(task: Task, ordered: Ordered) -> Choice:
     now, envelope = full.measure(scored), random_envelope(pool, tokens, empty, task.seed)
     room = _room_of(task, picked)
     proof = prove(full, now.at(np.isin(scored, pool.candidates)), pool, selected, room)
-    along = np.array([*pool.pinned, *ordered.rankings[picked.ranking].rows], dtype=np.int64)
+    along = np.array([*pool.pinned, *used.rankings[picked.ranking].rows], dtype=np.int64)
     along = along[: max(CURVE_TIMES * len(selected), CURVE_ROWS)]
     return Choice(
         picks=picks,
-        outcomes=explain_left_out(ordered, pool, task.room, task.allowance, picked),
+        outcomes=explain_left_out(ordered, pool, task.room, task.allowance, picked, foretell=task.is_free),
         left_out=Remainder(scored[left], now.gains[left], alone[left]),
         tokens=tokens,
         envelope=envelope,
         comparison=compare_with_random(pool, selected, envelope, proof.value),
         proof=proof,
-        curve=information_curve(pool, along, empty()),
+        curve=information_curve(pool, along, empty(), _reach(task, ordered)),
         picked=picked,
         variance=_measure_variance(pool, selected, room, tokens, settings, task.seed),
     )
@@ -149,6 +161,13 @@ def view(pool: Pool, settings: Settings) -> Pool:
 def information_ridge(settings: Settings) -> float:
     """The λ by which a selection's information is measured."""
     return settings.ridge if isinstance(settings, FisherSettings) else FisherSettings().ridge
+
+
+def _reach(task: Task, ordered: Ordered) -> int:
+    """As far as the order tells budgets, pins included, in the budget's unit."""
+    pins = task.allowance.amount - task.room.total
+    places = (np.searchsorted(task.pool.candidates, ranking.rows) for ranking in ordered.rankings)
+    return pins + min(int(task.room.costs[positions].sum()) for positions in places)
 
 
 def _room_of(task: Task, picked: Picked) -> Room:

@@ -21,19 +21,20 @@ FEWEST_FOR_KNEE = 5
 @dataclass(frozen=True, slots=True)
 class Curve:
     """Along an order: how many examples, their response tokens, and their information in nats, each [g]; and the
-    place of the knee in them, if there is one."""
+    place of the knee in them, if there is one. The order itself tells budgets up to `reach`, in their unit."""
 
     examples: list[int]
     tokens: list[int]
     information: list[float]
     knee: int | None
+    reach: int
 
     def recorded(self) -> dict[str, Any]:
         """As plain lists."""
         return asdict(self)
 
 
-def information_curve(pool: Pool, rows: np.ndarray, empty: Design, points: int = POINTS) -> Curve:
+def information_curve(pool: Pool, rows: np.ndarray, empty: Design, reach: int, points: int = POINTS) -> Curve:
     """The curve of `rows` [n] in order, by adding them to the `empty` log-det design."""
     counts = np.unique(np.linspace(min(1, len(rows)), len(rows), min(points, len(rows))).round().astype(int))
     tokens, values, taken = np.cumsum(pool.response_tokens[rows]), list[float](), 0
@@ -42,7 +43,7 @@ def information_curve(pool: Pool, rows: np.ndarray, empty: Design, points: int =
         taken = int(count)
         values.append(empty.value())
     spent = [int(tokens[count - 1]) for count in counts]
-    return Curve([int(count) for count in counts], spent, values, find_knee(spent, values))
+    return Curve([int(count) for count in counts], spent, values, find_knee(spent, values), reach)
 
 
 def find_knee(x: list[int], y: list[float]) -> int | None:

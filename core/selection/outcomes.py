@@ -29,11 +29,14 @@ class Outcomes:
     enters: np.ndarray
 
 
-def explain_left_out(ordered: Ordered, pool: Pool, room: Room, allowance: Allowance, picked: Picked) -> Outcomes:
-    """The gate of every row outside the selection, ascending."""
+def explain_left_out(
+    ordered: Ordered, pool: Pool, room: Room, allowance: Allowance, picked: Picked, *, foretell: bool
+) -> Outcomes:
+    """The gate of every row outside the selection, ascending; with `foretell`, where the order is that of every
+    budget, the budget at which each would enter."""
     rows = np.setdiff1d(np.arange(len(pool.nll)), [*pool.pinned, *picked.rows])
     barred = _barred(pool, room, picked)
-    enters = _entries(ordered, pool, room, allowance)
+    enters = _entries(ordered, pool, room, allowance, foretell=foretell)
     gates, details, scored = list[str](), list[str](), np.isfinite(pool.nll)
     for row in rows.tolist():
         gate, detail = BUDGET, ""
@@ -64,10 +67,10 @@ def _barred(pool: Pool, room: Room, picked: Picked) -> set[int]:
     return set(pool.candidates[rest.is_barred(np.arange(len(pool.candidates)))].tolist())
 
 
-def _entries(ordered: Ordered, pool: Pool, room: Room, allowance: Allowance) -> np.ndarray:
+def _entries(ordered: Ordered, pool: Pool, room: Room, allowance: Allowance, *, foretell: bool) -> np.ndarray:
     """The smallest budget [N], pins included, at which each ordered row is in; −1 where the order does not tell."""
     enters = np.full(len(pool.nll), UNKNOWN, dtype=np.int64)
-    if room.has_quotas:
+    if not foretell:
         return enters
     pins = allowance.amount - room.total
     spent = [np.cumsum(room.costs[np.searchsorted(pool.candidates, r.rows)]) for r in ordered.rankings]
@@ -77,14 +80,18 @@ def _entries(ordered: Ordered, pool: Pool, room: Room, allowance: Allowance) -> 
     elif len(spent) == 1:
         enters[ordered.rankings[0].rows] = pins + spent[0]
     else:
-        _enter_by_the_better(enters, ordered.rankings, spent, pins)
+        _enter_by_the_better(enters, ordered.rankings, spent, room.total, pins)
     return enters
 
 
-def _enter_by_the_better(enters: np.ndarray, rankings: tuple[Ranking, ...], spent: list[np.ndarray], pins: int) -> None:
-    """Of rivals a budget takes the one that gains most: a row is in once a ranking that holds it is that one."""
+def _enter_by_the_better(
+    enters: np.ndarray, rankings: tuple[Ranking, ...], spent: list[np.ndarray], total: int, pins: int
+) -> None:
+    """Of rivals a budget takes the one that gains most: a row is in at the next budget beyond `total` at which a
+    ranking that holds it is that one."""
     budgets = np.unique(np.concatenate(spent))
-    budgets = budgets[budgets <= min(int(cumulative[-1]) for cumulative in spent)]
+    reach = min(int(cumulative[-1]) if len(cumulative) else 0 for cumulative in spent)
+    budgets = budgets[(budgets > total) & (budgets <= reach)]
     counts = [np.searchsorted(cumulative, budgets, side="right") for cumulative in spent]
     sums = [np.concatenate([[0.0], np.cumsum(r.gains)]) for r in rankings if r.gains is not None]
     winner = np.argmax([total[count] for total, count in zip(sums, counts, strict=True)], axis=0)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -90,11 +91,12 @@ class Pool:
         if self.repeats is None:
             return {}
         rows = self.scored[~np.isin(self.scored, list(self.banned))]
-        rows = rows[np.argsort(~np.isin(rows, self.pinned), kind="stable")]
-        codes, first = np.unique(self.repeats.codes[rows], return_index=True)
-        stands = dict(zip(codes.tolist(), rows[first].tolist(), strict=True))
-        others = ((int(row), stands[int(self.repeats.codes[row])]) for row in rows)
-        return {row: other for row, other in others if row != other and row not in self.pinned}
+        is_pinned = np.isin(rows, self.pinned)
+        rows, is_pinned = (part[np.argsort(~is_pinned, kind="stable")] for part in (rows, is_pinned))
+        _, first, groups = np.unique(self.repeats.codes[rows], return_index=True, return_inverse=True)
+        stands = rows[first][groups]
+        is_other = (stands != rows) & ~is_pinned
+        return dict(zip(rows[is_other].tolist(), stands[is_other].tolist(), strict=True))
 
     @cached_property
     def rows(self) -> np.ndarray:
@@ -109,7 +111,16 @@ class Pool:
 
     def narrowed(self, withheld: Iterable[int]) -> "Pool":
         """The same pool without these rows among the candidates."""
-        pool = replace(self, withheld=frozenset(withheld))
+        return self._changed(withheld=self.withheld | frozenset(withheld))
+
+    def decided(self, pinned: tuple[int, ...], banned: Iterable[int]) -> "Pool":
+        """The same pool with these pins and bans alone. Raises BadInput for what cannot be pinned."""
+        pool = self._changed(pinned=pinned, banned=frozenset(banned))
+        pool.check_decisions()
+        return pool
+
+    def _changed(self, **changes: Any) -> "Pool":
+        pool = replace(self, **changes)
         vars(pool)["design_factors"] = self.design_factors  # not loaded onto the device twice
         return pool
 

@@ -109,6 +109,10 @@ def _within_quotas(positions: np.ndarray, room: Room, allowance: Allowance, what
     rest, kept = room.copy(), list[int]()
     for place, position in enumerate(positions):
         if rest.costs[position] > rest.total and not rest.owed:
+            if allowance.takes_crossing and rest.total > 0:
+                if rest.is_barred(np.array([position]))[0]:
+                    continue
+                kept.append(place)
             break
         if rest.fits(position):
             rest.take(int(position))

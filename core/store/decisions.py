@@ -58,6 +58,10 @@ class Decisions:
         """The pins and bans in force."""
         return standing(self.of_dataset(dataset))
 
+    def stands(self, decision: Decision) -> bool:
+        """Whether nobody undid it."""
+        return decision.decision not in _undone(self.of_row(decision.dataset, decision.row))
+
     def _find(self, condition: str, values: list[Any]) -> list[Decision]:
         with self._database.reading() as cursor:
             rows = cursor.execute(
@@ -69,13 +73,18 @@ class Decisions:
 
 def standing(decisions: Sequence[Decision]) -> Standing:
     """What stands of decisions in the order in which they were made: what a standing undo names does not."""
-    undone, kinds = set[int](), dict[int, str]()
-    for made in reversed(decisions):
-        if made.decision in undone:
-            continue
-        if made.undoes is not None:
-            undone.add(made.undoes)
-        elif made.kind in ("pin", "ban"):
-            kinds.setdefault(made.row, made.kind)
+    undone, kinds = _undone(decisions), dict[int, str]()
+    for made in decisions:
+        if made.decision not in undone and made.kind in ("pin", "ban"):
+            kinds[made.row] = made.kind
     rows = {kind: tuple(sorted(row for row, of in kinds.items() if of == kind)) for kind in ("pin", "ban")}
     return Standing(rows["pin"], rows["ban"])
+
+
+def _undone(decisions: Sequence[Decision]) -> set[int]:
+    """The decisions that an undo took back which was not itself undone."""
+    undone = set[int]()
+    for made in reversed(decisions):
+        if made.undoes is not None and made.decision not in undone:
+            undone.add(made.undoes)
+    return undone

@@ -235,4 +235,8 @@ def _select(base: dict[str, np.ndarray], calibrated: dict[str, np.ndarray], sett
     rule = InstructDiffSettings(rule=settings.rule, gamma=settings.gamma)
     budget = Budget(kind="percent", amount=100 * settings.keep)
     task = prepare(pool, find_criterion("instructdiff"), budget, rule, seed=settings.seed)
-    return sorted(pick(task, order(task)).rows.tolist())
+    ordered = order(task)
+    rows = ordered.rankings[0].rows
+    if 0 < int(task.room.costs[np.searchsorted(task.pool.candidates, rows)].sum()) <= task.room.total:
+        return sorted(rows.tolist())  # the filter leaves less than was asked for
+    return sorted(pick(task, ordered).rows.tolist())

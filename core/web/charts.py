@@ -8,12 +8,13 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from core.choices import Pick, SelectionRow
-from core.web.theme import KNEE, LEFT_OUT, RANDOM_BAND, SELECTED, figure_layout
+from core.web.theme import CATEGORIES, KNEE, LEFT_OUT, RANDOM_BAND, SELECTED, figure_layout
 from core.workbench.comparing import Share
 
 HEIGHT = 340
 MOST_MARKERS = 400
 MOST_GROUPS = 30
+POOL = CATEGORIES[3]
 
 
 def draw_cumulative(picks: Sequence[Pick], selection: SelectionRow, tried: int | None = None) -> go.Figure:
@@ -73,7 +74,7 @@ def draw_mixture(shares: Sequence[Share], examples: int) -> go.Figure:
         x=of_pool,
         mode="markers",
         name="Pool",
-        marker={"symbol": "line-ns-open", "size": 16, "color": LEFT_OUT, "line": {"width": 2}},
+        marker={"symbol": "line-ns-open", "size": 16, "color": POOL, "line": {"width": 3}},
         hovertemplate="%{y}: %{x:.1f} % of the pool<extra></extra>",
     )
     figure.update_layout(height=110 + 26 * len(shown), barmode="overlay")

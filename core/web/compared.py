@@ -47,19 +47,24 @@ def show_bands(selection: SelectionRow) -> None:
         title = MEASURES[name][0] + (f" by {column}" if name == "mix" else "")
         where = "inside" if band["low"] <= band["value"] <= band["high"] else "outside"
         low, high = format_sig(band["low"]), format_sig(band["high"])
-        lines.append((title, format_sig(band["value"]), f"{low} to {high}", where, MEASURES[name][1]))
-    names = ["Measure", "This selection", "20 random subsets", "Band", "What it is"]
+        lines.append((title, format_sig(band["value"]), f"{low} to {high}", where))
+    names = ["Measure", "This selection", "20 random subsets", "Band"]
     st.dataframe(pd.DataFrame(lines, columns=names), hide_index=True, height="content")
+    for name in ("coverage", "mix"):
+        st.caption(f"{MEASURES[name][0]}: {MEASURES[name][1]}")
 
 
 def show_mixture(selection: SelectionRow) -> None:
     """The shares of a column's values in the pool, the selection and random subsets."""
     columns = open_bench().group_columns(selection.dataset)
-    typed = st.text_input("Another column", key="desk.mix.other", placeholder="name of a column of the rows")
-    if not columns and not typed:
-        st.write("No column of these rows has from 2 to 60 values.")
-        return
-    column = typed or st.segmented_control("Mixture by", columns[:8], default=columns[0], key="desk.mix")
+    asked = None
+    if columns:
+        asked = st.segmented_control(
+            "Mixture by", columns[:8], default=columns[0], format_func=escape_markdown, key="desk.mix"
+        )
+    else:
+        st.caption("No column of these rows has from 2 to 60 values.")
+    column = st.text_input("Or by another column", key="desk.mix.other", placeholder="its name") or asked
     if not column:
         return
     try:
@@ -130,3 +135,5 @@ def show_stability(selection: SelectionRow) -> None:
         st.dataframe(pd.DataFrame(told), hide_index=True, height="content", column_config={"Overlap": share})
         often = np.array(list(found.frequency.values()))
         st.caption(f"Chosen by one run only: {format_count(int((often <= 1 / len(found.selections)).sum()))}.")
+        for run, why in found.skipped.items():
+            st.caption(escape_markdown(f"Run {run} could not make this choice: {why}"))

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.choices import Decision, SelectionRow, Standing, WhatIf
 from core.errors import GleanerError
-from core.web.notices import say
+from core.web.notices import escape_markdown, say
 from core.web.session import current_selection, open_bench
 from core.web.theme import format_count, format_sig
 
@@ -27,7 +27,7 @@ def decide_on(dataset: str, rows: Sequence[int], key: str) -> None:
     if not rows:
         return
     what = f"row {rows[0]:,}" if len(rows) == 1 else f"{format_count(len(rows))} examples"
-    why = st.text_input(f"Why, for {what}", key=f"{key}.why", placeholder="Kept with the decision; a note needs it")
+    why = st.text_input(f"Why, for {what}", key=f"{key}.why", placeholder="A note needs it")
     for column, (kind, label) in zip(st.columns(len(BUTTONS)), BUTTONS.items(), strict=True):
         if column.button(label, key=f"{key}.{kind}", help=HELP[kind], width="stretch"):
             open_bench().decide(dataset, rows, kind, why)
@@ -60,8 +60,10 @@ def tell_change(selection: SelectionRow | None) -> str:
     try:
         seen = open_bench().what_if(selection.selection)
     except GleanerError:
-        return "It counts when you select again."
-    return f"{describe_change(selection, seen)} Select again to keep to it."
+        return "They count when you select again."
+    if not seen.entered and not seen.displaced:
+        return "They leave it as it is."
+    return f"{describe_change(selection, seen)} Select again to keep to them."
 
 
 def describe_change(selection: SelectionRow, seen: WhatIf) -> str:
@@ -80,13 +82,13 @@ def describe_change(selection: SelectionRow, seen: WhatIf) -> str:
 def tell_prices(selection: SelectionRow, row: int, standing: Standing) -> None:
     """What pinning and banning this example would cost, before anybody does."""
     kinds = [kind for kind, held in (("pin", standing.pinned), ("ban", standing.banned)) if row not in held]
-    for kind in kinds:
-        try:
+    try:
+        for kind in kinds:
             seen = open_bench().price(selection.selection, kind, row)
-        except GleanerError:
-            continue
-        if seen.entered or seen.displaced:
-            st.caption(f"{BUTTONS[kind]}: {describe_change(selection, seen)}")
+            if seen.entered or seen.displaced:
+                st.caption(f"{BUTTONS[kind]}: {describe_change(selection, seen)}")
+    except GleanerError as error:
+        st.caption(escape_markdown(f"What it would change: {error}"))
 
 
 def show_history(dataset: str, row: int) -> None:
@@ -110,7 +112,7 @@ def show_decisions(dataset: str, key: str, most: int = 50) -> None:
 def _list_decisions(made: Sequence[Decision], key: str, *, with_rows: bool = False) -> None:
     undone = {one.undoes for one in made}
     for one in reversed(made):
-        left, right = st.columns([4, 1], vertical_alignment="center")
+        left, right = st.columns([2, 1], vertical_alignment="center")
         what = f"undid #{one.undoes}" if one.undoes else one.kind
         where = f" row {one.row:,}" if with_rows else ""
         left.text(f"#{one.decision} {what}{where}, {one.who}, {one.made_at:%d %b %Y %H:%M}" + _why(one))

@@ -64,11 +64,9 @@ def _ask_criterion(run: RunRow) -> tuple[str, Settings]:
     )
     if name == BASELINE:
         others = [name for name in possible if CRITERIA[name].is_baseline]
-        name = st.selectbox(
-            "Baseline", others, format_func=lambda option: f"{option}: {CRITERIA[option].goal}", key="desk.baseline"
-        )
+        name = st.selectbox("Baseline", others, key="desk.baseline")
     rule = CRITERIA[name]
-    st.caption(rule.explanation)
+    st.caption(f"{rule.goal}. {rule.explanation}" if rule.is_baseline else rule.explanation)
     if missing := [
         f"{other} needs {' and '.join(CRITERIA[other].needs)}" for other in CRITERIA if other not in possible
     ]:

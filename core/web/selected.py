@@ -82,20 +82,18 @@ def tell_verdict(selection: SelectionRow) -> None:
 
 def show_curve(selection: SelectionRow) -> None:
     """Information against tokens along the order, its knee, and what another budget would give, at once."""
-    title, chooser = st.columns([2, 1], vertical_alignment="bottom")
-    title.markdown("**Information by response tokens**")
+    st.markdown("**Information by response tokens**")
     curve, seen = selection.curve, None
     if curve and curve["examples"][-1] > 1:
         held = selection.tokens if selection.unit == "tokens" else selection.examples
-        with chooser:
-            amount = st.slider(
-                f"Try a budget ({selection.unit})",
-                curve[selection.unit][0],
-                max(held, curve[selection.unit][-1]),
-                held,
-                key=f"desk.try.{selection.selection}",
-                help="Cut from the order that was computed; nothing is searched again.",
-            )
+        amount = st.slider(
+            f"Try a budget ({selection.unit})",
+            curve[selection.unit][0],
+            max(held, curve[selection.unit][-1]),
+            held,
+            key=f"desk.try.{selection.selection}",
+            help="Cut from the order that was computed, under the decisions in force; nothing is searched again.",
+        )
         _tell_knee(curve)
         seen = _tell_budget(selection, amount) if amount != held else None
     st.plotly_chart(draw_cumulative(read_picks(selection.selection), selection, seen), key="desk.cumulative")
@@ -104,8 +102,9 @@ def show_curve(selection: SelectionRow) -> None:
 def _tell_knee(curve: dict[str, Any]) -> None:
     if (knee := curve["knee"]) is not None:
         st.caption(
-            f"The knee, where more stops paying, is at {format_count(curve['examples'][knee])} examples "
-            f"({format_count(curve['tokens'][knee])} tokens)."
+            f"Along the first {format_count(curve['examples'][-1])} of the order the knee, where more begins to pay "
+            f"less, is at {format_count(curve['examples'][knee])} examples ({format_count(curve['tokens'][knee])} "
+            "tokens)."
         )
 
 
@@ -117,10 +116,11 @@ def _tell_budget(selection: SelectionRow, amount: int) -> int | None:
         st.caption(escape_markdown(str(error)))
         return None
     about = "" if seen.is_exact else "about "
+    decided = ", under the decisions made since" if open_bench().newer_decisions(selection) else ""
     st.caption(
         f"{format_count(len(seen.rows))} examples: {format_count(seen.tokens)} tokens, {about}"
         f"{format_sig(seen.information)} nats; {format_count(len(seen.entered))} more and "
-        f"{format_count(len(seen.displaced))} fewer than selected."
+        f"{format_count(len(seen.displaced))} fewer than selected{decided}."
     )
     return seen.tokens
 

@@ -42,6 +42,17 @@ def keep_last(kept: dict[K, V], key: K, most: int, make: Callable[[], V]) -> V:
     return found
 
 
+def check_text(text: str, what: str, longest: int) -> str:
+    """A text that people typed, without blanks at its ends. Raises BadInput for one too long or not UTF-8."""
+    if len(text) > longest:
+        raise BadInput(f"This {what} has {len(text):,} characters; {longest:,} are kept at most.")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise BadInput(f"This {what} is not UTF-8: {text[:80]!r}.") from None
+    return text.strip()
+
+
 def check_target(path: Path | str, *suffixes: str) -> Path:
     """A path to write to. Raises BadInput for another suffix or a folder that is not there."""
     target = user_path(path)

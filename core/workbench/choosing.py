@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from core.choices import SelectionReport, SelectionRow, StoredOrder
+from core.choices import SelectionReport, SelectionRow, Standing, StoredOrder
 from core.errors import BadInput
 from core.scoring.device import choose_device
 from core.selection.choose import Choice, Task, choose, order, prepare
@@ -37,6 +37,7 @@ class Choosing(Pools):
     """Selections."""
 
     _kept: dict[str, Any]
+    _orders: dict[str, StoredOrder]
 
     def select(
         self,
@@ -65,28 +66,36 @@ class Choosing(Pools):
         """
         rule, amount = find_criterion(criterion), Budget.parse(budget)
         _check_request(rule, seed, target, target_run)
-        device = _design_device(device)
         chosen_run, options = self.finished_run(dataset, run), settings or rule.settings()
         rows, standing = self.rows_of_ids(dataset, [*pinned, *banned, *target]), self.decisions.standing(dataset)
+        given = Standing(_once(rows[id_] for id_ in pinned), tuple(sorted({rows[id_] for id_ in banned})))
         request = Request(
             chosen_run.run,
             criterion,
             str(amount),
             seed,
             options.model_dump(mode="json"),
-            pinned=_once([*(rows[id_] for id_ in pinned), *standing.pinned]),
-            banned=tuple(sorted({*(rows[id_] for id_ in banned), *standing.banned})),
+            pinned=_once([*given.pinned, *standing.pinned]),
+            banned=tuple(sorted({*given.banned, *standing.banned})),
             quotas=tuple(sorted({str(quota) for quota in quotas})),
             target_rows=tuple(sorted(rows[id_] for id_ in set(target))),
             target_run=target_run,
             repeats=name_repeats(repeats or RepeatSettings()),
         )
-        name, further = request.name(), Budget.parse(order_to) if order_to else None
+        return self.select_request(request, given, device, Budget.parse(order_to) if order_to else None)
+
+    def select_request(
+        self, request: Request, given: Standing, device: str = "auto", further: Budget | None = None
+    ) -> SelectionReport:
+        """Make the selection that a request describes, or find it; `given` are the pins and bans of its own, beside
+        those that stand for the dataset."""
+        name, rule, device = request.name(), find_criterion(request.criterion), _design_device(device)
         if further or not self.selections.has(name):
+            settings, amount = rule.settings.checked(**request.settings), Budget.parse(request.budget)
             with _numbers_in_reach():
-                task = prepare(self.pool_of(request, device), rule, amount, options, seed)
+                task = prepare(self.pool_of(request, device), rule, amount, settings, request.seed)
                 ordered = self.ordered(request, task, further)
-                self._store(name, request, dataset, task, ordered, choose(task, ordered))
+                self._store(request, given, task, ordered, choose(task, ordered))
         return _report(self.selections.get(name))
 
     def pool_of(self, request: Request, device: str = "cpu") -> Pool:
@@ -109,9 +118,13 @@ class Choosing(Pools):
         """The request's order: as it was computed before if that goes far enough, else to `further`, or to
         twice the budget."""
         name, pins = request.order_name(task.allowance.unit), task.allowance.amount - task.room.total
-        wanted = max(task.room.total, _amount(further, task) - pins if further else 0)
+        wanted = task.room.total
+        if further:
+            wanted = _amount(further, task) - pins
+            if wanted < task.room.total:
+                raise BadInput(f"Order to {further} is less than the budget; an order goes on from there.")
         stored = self.orders.find(name)
-        if stored is not None and (task.room.has_quotas or _reach(stored, task) >= wanted):
+        if stored is not None and (not task.is_free or reach_of(stored, task) >= wanted):
             return as_ordered(stored)
         is_small = len(task.pool.candidates) <= ORDERED_WHOLE
         everything = int(task.room.costs.sum())
@@ -119,16 +132,18 @@ class Choosing(Pools):
         self.orders.put(as_stored(name, request, found))
         return found
 
-    def _store(self, name: str, request: Request, dataset: str, task: Task, ordered: Ordered, choice: Choice) -> None:
+    def _store(self, request: Request, given: Standing, task: Task, ordered: Ordered, choice: Choice) -> None:
         picked = choice.picked
         evaluations = {"computed": ordered.evaluations, "naive": ordered.naive_evaluations}
         settings = request.recorded() | ({"quotas_missed_by": picked.owed} if picked.owed else {})
+        if given.pinned or given.banned:
+            settings["given"] = {"pinned": list(given.pinned), "banned": list(given.banned)}
         bands = {measure: asdict(band) for measure, band in choice.comparison.bands.items()}
         compared = {"bands": bands, "is_distinguishable": choice.comparison.is_distinguishable}
         row = SelectionRow(
-            selection=name,
+            selection=request.name(),
             run=request.run,
-            dataset=dataset,
+            dataset=self.runs.get(request.run).dataset,
             criterion=request.criterion,
             budget=request.budget,
             seed=request.seed,
@@ -154,10 +169,12 @@ class Choosing(Pools):
             "enters": gates.enters,
         }
         self.selections.add(row, choice.picks, pa.table(left_out), pa.table(outcomes))
-        self._kept.clear()
+        for kept in (self._kept, self._orders):
+            kept.clear()
 
     def rows_of_ids(self, dataset: str, example_ids: Sequence[str]) -> dict[str, int]:
         """The row of each of these ids. Raises BadInput for one that is not there."""
+        self.datasets.get(dataset)
         if not example_ids:
             return {}
         rows = {id_: row for row, id_ in enumerate(self.datasets.example_ids(dataset))}
@@ -167,7 +184,7 @@ class Choosing(Pools):
         return rows
 
 
-def _reach(stored: StoredOrder, task: Task) -> float:
+def reach_of(stored: StoredOrder, task: Task) -> float:
     """How much of the budget's unit the order holds, of the shortest of its rankings."""
     if stored.is_complete:
         return float("inf")

@@ -3,13 +3,14 @@
 import itertools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from core.choices import SelectionRow, Standing
 from core.errors import BadInput
 from core.records import RunRow
 from core.selection.criteria.instructdiff import Middle, Pattern, learnable_middle, name_pattern
@@ -48,12 +49,14 @@ class Round:
 @dataclass(frozen=True, slots=True)
 class Stability:
     """One criterion and budget on several runs: what sets each run apart, the overlap of each two selections
-    (shared examples ÷ those of the smaller), and for each row ever chosen the share of runs that chose it."""
+    (shared examples ÷ those of the smaller), for each row ever chosen the share of runs that chose it, and why runs
+    were skipped."""
 
     selections: dict[str, str]
     differences: dict[str, str]
     overlaps: list[dict[str, Any]]
     frequency: dict[int, float]
+    skipped: dict[str, str]
 
     @property
     def mean_overlap(self) -> float:
@@ -122,14 +125,21 @@ class Comparing(Choosing):
                 "There is no other finished scoring run to compare with; score this dataset again with another "
                 "seed, template, dtype or model."
             )
-        names = {run.run: selection if run is own else self._same_on(selection, run) for run in every}
+        names, skipped = {own.run: selection}, dict[str, str]()
+        for run in every[1:]:
+            try:
+                names[run.run] = self._same_on(chosen, run)
+            except BadInput as error:
+                skipped[run.run] = str(error)
+        if len(names) < 2:
+            raise BadInput(f"No other run could make this choice: {next(iter(skipped.values()))}")
         rows = {run: {pick.row for pick in self.selections.picks(name)} for run, name in names.items()}
         pairs = [
             {"runs": [a, b], "shared": len(rows[a] & rows[b]), "overlap": _overlap(rows[a], rows[b])}
             for a, b in itertools.combinations(rows, 2)
         ]
         often = {row: sum(row in of for of in rows.values()) / len(rows) for row in sorted(set().union(*rows.values()))}
-        return Stability(names, {run.run: _difference(own, run) for run in every}, pairs, often)
+        return Stability(names, {run.run: _difference(own, run) for run in every}, pairs, often, skipped)
 
     def write_stability(self, found: Stability, selection: str, path: Path | str) -> Path:
         """Write for each example that any run chose how often it was."""
@@ -147,23 +157,11 @@ class Comparing(Choosing):
     def _is_done_with(self, run: RunRow, needs: Sequence[Need]) -> bool:
         return self.run_progress(run.run).state == "done" and all(self.has(run, need) for need in needs)
 
-    def _same_on(self, selection: str, run: RunRow) -> str:
-        chosen = self.selections.get(selection)
-        asked, rule = Request.of(chosen), find_criterion(chosen.criterion)
-        ids = self.datasets.example_ids(chosen.dataset)
-        return self.select(
-            chosen.dataset,
-            chosen.criterion,
-            chosen.budget,
-            run=run.run,
-            seed=chosen.seed,
-            settings=rule.settings.checked(**asked.settings),
-            pinned=[ids[row] for row in asked.pinned],
-            banned=[ids[row] for row in asked.banned],
-            quotas=asked.read_quotas(),
-            target=[ids[row] for row in asked.target_rows],
-            repeats=asked.read_repeats(),
-        ).selection
+    def _same_on(self, chosen: SelectionRow, run: RunRow) -> str:
+        """The same request on another run, decisions as they were then. Raises BadInput where it cannot be."""
+        request, given = replace(Request.of(chosen), run=run.run), chosen.settings.get("given", {})
+        own = Standing(tuple(given.get("pinned", ())), tuple(given.get("banned", ())))
+        return self.select_request(request, own).selection
 
 
 def _overlap(a: set[int], b: set[int]) -> float:

@@ -139,10 +139,9 @@ def tell_outcome(outcome: Outcome, selection: SelectionRow, names: Sequence[str]
         return f"the quota of {outcome.detail} is full, or what is left is held back for another group"
     if outcome.enters is not None:
         return f"over budget: would enter at {outcome.enters:,} {selection.unit}"
-    if selection.curve:
-        reach = selection.curve[selection.unit][-1]
-        return f"over budget: would enter beyond {reach:,} {selection.unit}, where its order was computed to"
-    return f"over budget: {selection.criterion} took others first"
+    if selection.settings["quotas"] or selection.settings.get("search") == "stochastic" or not selection.curve:
+        return f"over budget: {selection.criterion} took others first"
+    return f"over budget: would enter beyond {selection.curve['reach']:,} {selection.unit}, where its order ends"
 
 
 def _cover_columns(ids: Sequence[str], covers: Sequence[Cover]) -> dict[str, Any]:

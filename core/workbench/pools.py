@@ -11,7 +11,7 @@ from core.selection.criterion import Need
 from core.selection.pool import Grouping, Pool, Repeats, Target
 from core.selection.repeats import EXACT, FACTORS, NEAR, exact_repeats, factor_repeats, near_repeats
 from core.settings import Quota, RepeatSettings, ScoringSettings
-from core.workbench.base import keep_last
+from core.workbench.base import check_text, keep_last
 from core.workbench.scoring import Scoring
 
 SAME_SPACE = ("prompt_features", "projection", "projection_seed", "uncertainty_weight", "template")
@@ -19,6 +19,7 @@ SAME_SPACE = ("prompt_features", "projection", "projection_seed", "uncertainty_w
 
 MOST_GROUPS = 60
 MOST_POOLS, MOST_GROUPINGS = 3, 8
+LONGEST_COLUMN = 1_000
 HOW = {"exact": EXACT, "near": NEAR, "factor": FACTORS}
 
 
@@ -76,6 +77,7 @@ class Pools(Scoring):
 
     def groups(self, dataset: str, column: str) -> Grouping:
         """The values of any column of the rows as they came. Raises BadInput for a column that no row has."""
+        check_text(column, "name of a column", LONGEST_COLUMN)
 
         def read() -> Grouping:
             values = self.datasets.column(dataset, column)
@@ -90,7 +92,7 @@ class Pools(Scoring):
 
         def find() -> list[str]:
             texts = set(self.datasets.get(dataset).mapping.values())
-            return [name for name in self.datasets.group_columns(dataset, MOST_GROUPS) if name not in texts]
+            return [name for name in self.datasets.group_columns(dataset, MOST_GROUPS) if name and name not in texts]
 
         return keep_last(self._group_columns, dataset, MOST_GROUPINGS, find)
 

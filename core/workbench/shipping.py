@@ -10,13 +10,14 @@ from core.data.export import ExportRow, export_examples
 from core.errors import BadInput
 from core.records import ExportReport
 from core.settings import ExportFormat
-from core.workbench.base import Bench, check_target
+from core.workbench.base import check_target
+from core.workbench.previewing import Previewing
 from core.workbench.scoring import versions
 
 EXPORT_BLOCK = 1000
 
 
-class Shipping(Bench):
+class Shipping(Previewing):
     """Exports."""
 
     def export(self, selection: str, format: str, path: Path | str) -> ExportReport:
@@ -60,6 +61,7 @@ class Shipping(Bench):
                 "tokens": chosen.tokens,
                 "log_det_nats": chosen.log_det,
                 "upper_bound_nats": chosen.upper_bound,
+                "decisions_since": self.newer_decisions(chosen),
                 "random_log_det_nats": [chosen.envelope["low"][-1], chosen.envelope["high"][-1]],
             },
             "versions": {"scoring": self._scoring_versions(run.run), "export": versions()},

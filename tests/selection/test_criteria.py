@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadInput
+from core.selection.choose import order, pick, prepare
 from core.selection.criteria.chance import RandomSettings
 from core.selection.criteria.designs import FisherSettings
 from core.selection.criteria.instructdiff import InstructDiffSettings, name_pattern
 from core.selection.envelope import random_envelope
+from core.selection.registry import find_criterion
 from core.selection.vectors import log_det
+from core.settings import Budget
 from tests import oracles
 from tests.selection.pools import factors_of, make_pool, select
 
@@ -142,6 +145,10 @@ def test_the_weighted_hybrid_is_greedy_by_gain_times_the_weight(seed: int, tau: 
         values = np.array(gains) * np.exp(-pool.delta_entropy[rest] / tau)
         chosen.append(next(i for i, v in zip(rest, values, strict=True) if v >= values.max() - 1e-10 * values.max()))
     assert select(pool, "hybrid", "5", mode="weight", tau=tau) == chosen
+    rule = find_criterion("hybrid")
+    task = prepare(pool, rule, Budget.parse("1"), rule.settings(mode="weight", tau=tau), 0)
+    first = oracles.log_det_information(factors, chosen[:1], 1.0) * np.exp(-pool.delta_entropy[chosen[0]] / tau)
+    assert pick(task, order(task)).gains == pytest.approx([first])
 
 
 def test_the_filtering_hybrid_is_greedy_among_the_learnable_middle() -> None:

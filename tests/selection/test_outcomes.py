@@ -7,16 +7,29 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from core.errors import BadInput
 from core.selection.choose import choose, order, pick, prepare
 from core.selection.curve import find_knee
 from core.selection.pool import Pool, Repeats
 from core.selection.ranking import Ordered, Ranking, cut
-from core.selection.registry import find_criterion
+from core.selection.registry import CRITERIA, find_criterion
 from core.settings import Budget
 from tests import oracles
 from tests.selection.pools import factors_of, make_pool, select, with_quotas
 
-CHEAP = ("fisher", "ioptimal", "instructdiff", "hybrid", "random", "ppl", "length", "ifd", "kcenter", "clustered")
+CHEAP = (
+    "fisher",
+    "ioptimal",
+    "instructdiff",
+    "hybrid",
+    "random",
+    "ppl",
+    "length",
+    "ifd",
+    "kcenter",
+    "facility",
+    "clustered",
+)
 
 
 def chosen_to_the_end(pool: Pool, criterion: str, budget: str, **options):
@@ -38,6 +51,7 @@ def test_the_foretold_budget_brings_each_example_in_and_one_less_does_not(
         if gate != "budget":
             assert enters == -1
             continue
+        assert enters > int(budget.removesuffix("tok"))
         assert row in select(pool, criterion, f"{enters}{unit}")
         if not unit:
             assert row not in select(pool, criterion, f"{enters - 1}")
@@ -127,6 +141,39 @@ def test_an_order_that_is_cut_short_gives_what_the_whole_one_gives() -> None:
         assert not near.is_complete
         assert far.is_complete
         assert pick(task, near).rows.tolist() == pick(task, far).rows.tolist()
+
+
+@pytest.mark.parametrize("criterion", [name for name in CRITERIA if name != "zip"])
+@settings(deadline=None, max_examples=12)
+@given(seed=st.integers(0, 200), share=st.floats(0.01, 0.3))
+def test_a_budget_below_the_first_example_passes_it_over_or_says_so(criterion: str, seed: int, share: float) -> None:
+    pool = make_pool(np.random.default_rng(seed), 14, 3)
+    budget = max(1, int(share * pool.response_tokens.sum()))
+    try:
+        chosen = select(pool, criterion, f"{budget}tok")
+    except BadInput as error:
+        assert any(words in str(error) for words in ("buys nothing", "smaller than the first", "to choose from"))
+        return
+    assert 0 < pool.response_tokens[chosen].sum() <= budget
+    if criterion == "hybrid":
+        assert select(pool, criterion, f"{budget}tok", mode="weight")
+
+
+def test_the_crossing_example_is_taken_within_quotas_too() -> None:
+    pool = with_quotas(make_pool(np.random.default_rng(1), 60, 2), np.arange(60) % 2, "topic=t0<=90%")
+    chosen = select(pool, "instructdiff", "200tok", rule="code")
+    spent = pool.response_tokens[chosen]
+    assert spent.sum() >= 200 > spent[:-1].sum()
+
+
+def test_stochastic_search_is_not_carried_beyond_its_budget() -> None:
+    pool = make_pool(np.random.default_rng(1), 120, 4)
+    rule = find_criterion("fisher")
+    task = prepare(pool, rule, Budget.parse("6"), rule.settings(search="stochastic"), 0)
+    assert not task.is_free
+    assert order(task, reach=100).rankings[0].rows.tolist() == order(task).rankings[0].rows.tolist()
+    outcomes = choose(task, order(task)).outcomes
+    assert set(outcomes.enters.tolist()) == {-1}
 
 
 def test_the_better_of_two_rankings_is_taken() -> None:

@@ -32,7 +32,8 @@ def test_the_pattern_is_named_from_the_data(scored: Scored, workspace: Path) -> 
         values = bench.runs.scores(scored.report["run"])["delta_entropy"].to_numpy()
     values = values[np.isfinite(values)]
     assert told["negative_delta_entropy"] == pytest.approx(float((values < 0).mean()))
-    assert told["pattern"] in ("compression", "expansion", "balanced")
+    share = float((values < 0).mean())
+    assert told["pattern"] == ("compression" if share < 0.4 else "expansion" if share > 0.6 else "balanced")
     assert told["rounds"] == [{"number": 1, "examples": 7, "overlap": None}]
 
 
@@ -56,6 +57,25 @@ def test_the_same_choice_on_another_seed_tells_how_stable_it_is(
     assert often == {row: 1.0 if row in a & b else 0.5 for row in a | b}
 
 
+def test_stability_asks_the_same_question_whatever_was_decided_since(
+    scored: Scored, workspace: Path, tmp_path: Path
+) -> None:
+    with Workbench(workspace) as bench:
+        chosen = bench.select("chats", "fisher", "6")
+        words = ("--model", str(scored.model), "--no-calibration", "--max-length", "128", "--set", "shard_rows=8")
+    other = core_json(workspace, "score", "chats", *words)["run"]
+    with Workbench(workspace) as bench:
+        bench.decide("chats", [pick.row for pick in bench.selections.picks(chosen.selection)][:3], "ban")
+        found = bench.stability(chosen.selection)
+        theirs = bench.selections.get(found.selections[other])
+        assert theirs.settings["banned"] == []
+        assert found.mean_overlap == 1.0  # the base pass is the same
+        assert found.differences[other] == "not calibrated"
+        calibrated = bench.select("chats", "instructdiff", "3").selection
+        with pytest.raises(BadInput, match="no other finished scoring run"):
+            bench.stability(calibrated)
+
+
 def test_repeats_leave_one_of_each_group_and_name_it(scored: Scored, tmp_path: Path) -> None:
     rows = write_chats(tmp_path / "a.jsonl", 10).read_text().splitlines()
     again = [rows[2].replace("Say", "say  "), rows[2], rows[7]]
@@ -75,6 +95,8 @@ def test_repeats_leave_one_of_each_group_and_name_it(scored: Scored, tmp_path: P
         assert {2, 7} <= picks
     with Workbench(workspace) as bench:
         assert bench.select("b", "random", "5", repeats=RepeatSettings(repeats="near")).examples == 5
+    with pytest.raises(BadInput, match="goes with repeats near and factor alone"):
+        RepeatSettings.checked(repeats="exact", repeat_threshold=0.5)
 
 
 def test_every_criterion_selects_by_the_command_line_or_says_what_it_lacks(workspace: Path) -> None:

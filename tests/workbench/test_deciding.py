@@ -7,6 +7,7 @@ import pytest
 
 from core.choices import Standing
 from core.errors import BadInput
+from core.settings import Quota, RepeatSettings
 from core.workbench import Workbench
 from core.workbench.explaining import tell_outcome
 from tests import oracles
@@ -25,6 +26,8 @@ def test_decisions_are_appended_with_who_and_why_and_undone_by_new_ones(workspac
         assert bench.decisions.standing("chats") == Standing((5,), (3,))
         taken_back = bench.undo(ban, "sorry", "bob")
         assert bench.decisions.standing("chats") == Standing((3, 5), ())
+        with pytest.raises(BadInput, match="undone already"):
+            bench.undo(ban)
         bench.undo(taken_back, "yes, no", "bob")
         assert bench.decisions.standing("chats") == Standing((5,), (3,))
         bench.decide("chats", [3], "note", "look again", "ada")
@@ -93,6 +96,82 @@ def test_the_price_of_a_decision_is_the_change_of_the_whole_determinant(workspac
         assert (pinned.entered, pinned.displaced) == ([left], [rows[-1]])
 
 
+def test_taking_back_is_priced_by_the_order_made_without_it_or_not_at_all(workspace: Path) -> None:
+    with Workbench(workspace) as bench:
+        first = bench.select("chats", "fisher", "6").selection
+        best = bench.selections.picks(first)[0].row
+        bench.decide("chats", [best], "ban")
+        second = bench.select("chats", "fisher", "6").selection
+        seen = bench.price(second, "unban", best)
+        assert seen.rows == [pick.row for pick in bench.selections.picks(first)]
+        assert seen.information == pytest.approx(bench.selections.get(first).log_det, rel=1e-9)
+        bench.decide("chats", [7], "ban")
+        third = bench.select("chats", "fisher", "6").selection
+        with pytest.raises(BadInput, match="only selecting again tells"):
+            bench.price(third, "unban", best)
+
+
+def test_a_selection_keeps_the_pins_it_was_given_itself(workspace: Path) -> None:
+    with Workbench(workspace) as bench:
+        ids = bench.datasets.example_ids("chats")
+        chosen = bench.select("chats", "fisher", "6", pinned=[ids[5]], banned=[ids[6]])
+        row = bench.selections.get(chosen.selection)
+        rows = [pick.row for pick in bench.selections.picks(chosen.selection)]
+        assert bench.newer_decisions(row) == 0
+        assert bench.what_if(chosen.selection).rows == rows
+        left = next(outcome.row for outcome in bench.outcomes(chosen.selection) if outcome.gate == "budget")
+        assert bench.price(chosen.selection, "pin", left).displaced == [rows[-1]]
+
+
+def test_banning_most_of_a_selection_is_priced_exactly(workspace: Path) -> None:
+    with Workbench(workspace) as bench:
+        chosen = bench.select("chats", "fisher", "8")
+        row = bench.selections.get(chosen.selection)
+        rows = [pick.row for pick in bench.selections.picks(chosen.selection)]
+        bench.decide("chats", rows[:7], "ban", "all of them")
+        seen = bench.what_if(chosen.selection)
+        assert seen.is_exact
+        assert seen.information == pytest.approx(
+            oracles.log_det_information(factors_of(bench, row.run), seen.rows, 1.0), rel=1e-9
+        )
+        assert seen.information < chosen.log_det
+
+
+def test_the_twin_of_a_banned_representative_takes_its_place(workspace: Path) -> None:
+    with Workbench(workspace) as bench:
+        run = bench.finished_run("chats")
+        codes = np.arange(24)
+        codes[[2, 9, 14]] = 2
+        bench.orders.put_repeats(f"{bench.datasets.get('chats').content_hash} exact 1", codes)
+        exact = RepeatSettings(repeats="exact")
+        chosen = bench.select("chats", "random", "20", repeats=exact).selection
+        outcomes = {outcome.row: outcome for outcome in bench.outcomes(chosen)}
+        assert (outcomes[9].other, outcomes[14].other) == (2, 2)
+        seen = bench.price(chosen, "ban", 2)
+        assert (seen.entered, seen.displaced) == ([9], [2])
+        assert seen.information == pytest.approx(
+            oracles.log_det_information(factors_of(bench, run.run), seen.rows, 1.0), rel=1e-9
+        )
+
+
+def test_within_quotas_only_selecting_again_tells(workspace: Path) -> None:
+    with Workbench(workspace) as bench:
+        chosen = bench.select("chats", "fisher", "6", quotas=[Quota.parse("topic=1<=2")]).selection
+        assert len(bench.what_if(chosen).rows) == 6
+        with pytest.raises(BadInput, match="only selecting again tells"):
+            bench.price(chosen, "ban", bench.selections.picks(chosen)[0].row)
+        told = [tell_outcome(o, bench.selections.get(chosen)) for o in bench.outcomes(chosen)]
+        assert not any("would enter" in words for words in told)
+
+
+@pytest.mark.parametrize("words", [["--why", "bad\udcff"], ["--who", "x" * 300]])
+def test_words_that_cannot_be_kept_are_one_line(words: list[str], workspace: Path) -> None:
+    with Workbench(workspace) as bench:
+        ids = bench.datasets.example_ids("chats")
+    told = run_core(workspace, "decide", "chats", "--kind", "ban", "--id", ids[4], *words, code=2).stderr
+    assert "is not UTF-8" in told or "200 are kept at most" in told
+
+
 def test_a_smaller_budget_is_cut_from_the_stored_order_without_searching(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +195,8 @@ def test_ordering_further_tells_every_entry(workspace: Path, monkeypatch: pytest
     monkeypatch.setattr("core.workbench.choosing.ORDERED_WHOLE", 0)
     with Workbench(workspace) as bench:
         small = bench.select("chats", "fisher", "3").selection
+        with pytest.raises(BadInput, match="less than the budget"):
+            bench.select("chats", "fisher", "3", order_to="2")
         with pytest.raises(BadInput, match="goes on for 6 examples"):
             bench.what_if(small, "7")
         told = [tell_outcome(o, bench.selections.get(small)) for o in bench.outcomes(small)]
@@ -151,4 +232,8 @@ def test_decisions_and_reasons_by_the_command_line(workspace: Path, tmp_path: Pa
     core_json(workspace, "undo", str(made["decisions"][0]), "--who", "eve")
     assert core_json(workspace, "decisions", "chats")["banned"] == 0
     assert "There is no decision 99" in run_core(workspace, "undo", "99", code=2).stderr
+    assert (
+        "There is no dataset 'nope'"
+        in run_core(workspace, "decide", "nope", "--kind", "pin", "--id", "a", code=2).stderr
+    )
     assert "Name an example" in run_core(workspace, "decide", "chats", "--kind", "pin", code=2).stderr

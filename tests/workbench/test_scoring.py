@@ -116,6 +116,15 @@ def read_columns(folder: Path) -> dict[str, np.ndarray]:
     return {name: np.concatenate([getattr(shard, name) for shard in shards]) for name in ("nll", "entropy")}
 
 
+def test_a_round_that_may_keep_more_than_the_filter_leaves_keeps_what_is_left(
+    bench: Workbench, tiny_model: Path
+) -> None:
+    calibration = CalibrationSettings(iterations=2, share=0.5, keep=1.0, gamma=0.25, epochs=1)
+    bench.ingest(write_chats(bench.folder.path.parent / "few.jsonl", 8), "few")
+    run = bench.score("few", make_settings(tiny_model, calibration)).run
+    assert [(of.number, of.examples) for of in bench.rounds(run)] == [(1, 4), (2, 4)]
+
+
 def test_a_round_that_selects_nothing_says_so(bench: Workbench, tiny_model: Path) -> None:
     calibration = CalibrationSettings(iterations=2, share=0.5, gamma=0.499, epochs=1)
     settings = make_settings(tiny_model, calibration)

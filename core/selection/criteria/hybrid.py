@@ -15,7 +15,7 @@ from core.selection.criteria.designs import DesignSettings, rank_design
 from core.selection.criteria.instructdiff import Middle, compared, learnable_middle, refuse
 from core.selection.criterion import Criterion
 from core.selection.pool import Pool
-from core.selection.ranking import Ordered
+from core.selection.ranking import Ordered, Ranking
 from core.selection.room import Room
 
 MOST_EXPONENT = 300.0
@@ -49,7 +49,8 @@ def rank_hybrid(pool: Pool, room: Room, settings: HybridSettings, seed: int) -> 
     inside = ~np.isin(pool.candidates, list(refused))
     narrowed = pool.narrowed(refused)
     found = rank_design(narrowed, room.of(inside), settings, seed, handicaps[narrowed.candidates])
-    return replace(found, refused=refused)
+    rankings = tuple(Ranking(r.rows, None if r.gains is None else r.gains / handicaps[r.rows]) for r in found.rankings)
+    return replace(found, rankings=rankings, refused=refused)
 
 
 def _handicaps(delta_entropy: np.ndarray, tau: float) -> np.ndarray:
@@ -67,7 +68,7 @@ CRITERIA = (
         "nor least (γ: more of it is safer and leaves less to choose from), or by gain × exp(−ΔH/τ) (τ: large "
         "trusts the gain, small trusts ΔH).",
         source="FisherSFT and InstructDiff together, own",
-        reason="largest information gain left among the learnable",
+        reason="largest gain left, among the learnable or weighted by ΔH",
         settings=HybridSettings,
         rank=rank_hybrid,
         needs=("calibration",),
