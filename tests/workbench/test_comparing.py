@@ -71,7 +71,7 @@ def test_stability_asks_the_same_question_whatever_was_decided_since(
         assert theirs.settings["banned"] == []
         assert found.mean_overlap == 1.0  # the base pass is the same
         assert found.differences[other] == "not calibrated"
-        calibrated = bench.select("chats", "instructdiff", "3").selection
+        calibrated = bench.select("chats", "instructdiff", "3", run=scored.report["run"]).selection
         with pytest.raises(BadInput, match="no other finished scoring run"):
             bench.stability(calibrated)
 
