@@ -141,9 +141,10 @@ def write_arrays(folder: Path, generator: np.random.Generator, rows: int, rank: 
     folder.mkdir(parents=True)
     shape = (rows * rank, d)
     factors = np.lib.format.open_memmap(folder / "factors.npy", mode="w+", dtype=np.float32, shape=shape)
+    scales = np.repeat(generator.lognormal(0, 0.7, rows).astype(np.float32), rank)[:, None]
     for start in range(0, len(factors), 65_536):
         block = factors[start : start + 65_536]
-        block[:] = generator.standard_normal(block.shape, dtype=np.float32)
+        block[:] = generator.standard_normal(block.shape, dtype=np.float32) * scales[start : start + 65_536]
     means = generator.standard_normal((rows, d), dtype=np.float32)
     np.save(folder / "mean_features.npy", means)
     np.save(folder / "factor_offsets.npy", np.arange(rows + 1) * rank)
