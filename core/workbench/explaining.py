@@ -5,14 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from core.choices import Cover, Outcome, SelectionRow
 from core.errors import BadInput
-from core.selection.choose import information_ridge
+from core.selection.choose import information_ridge, view
 from core.selection.covers import Covers
+from core.selection.registry import find_criterion
 from core.workbench.base import check_target
 from core.workbench.deciding import Deciding
+from core.workbench.requests import Request
 from core.workbench.tables import write_table
 
 COVERS_AT_A_TIME = 50
@@ -103,8 +106,10 @@ class Explaining(Deciding):
         """The picks' sketches, kept for the selection last asked about."""
         if self._kept_finder and self._kept_finder[0] == chosen.selection:
             return self._kept_finder[1]
-        kept = self._keep(chosen.selection)
-        finder = Covers(kept.task.pool.design_factors, kept.rows, information_ridge(kept.task.settings))
+        request = Request.of(chosen)
+        settings = find_criterion(chosen.criterion).settings.checked(**request.settings)
+        rows = np.array([pick.row for pick in self.selections.picks(chosen.selection)], dtype=np.int64)
+        finder = Covers(view(self.pool_of(request), settings).design_factors, rows, information_ridge(settings))
         self._kept_finder = (chosen.selection, finder)
         return finder
 

@@ -128,6 +128,22 @@ def test_every_part_of_the_desk_can_be_looked_at(open_app: Open, workspace: Path
     assert "no other finished scoring run" in app.error[0].value.replace("\\", "")
 
 
+@pytest.mark.parametrize("page", ["select", "gains", "example", "map", "export"])
+def test_a_selection_of_an_older_version_can_still_be_read(page: str, open_app: Open, workspace: Path) -> None:
+    chosen = core_json(workspace, "select", "chats", "--criterion", "fisher", "--budget", "6")["selection"]
+    with Workbench(workspace) as bench, bench.database.writing() as cursor:
+        cursor.execute("UPDATE selections SET order_name = NULL, curve = NULL, comparison = NULL")
+        cursor.execute("DELETE FROM outcomes")
+    with Workbench(workspace) as bench:
+        left = bench.selections.left_out(chosen)[0].row
+    app = open_app(workspace, page, selection=chosen, row=str(left))
+    assert not app.exception
+    assert not app.error
+    if page == "example":
+        assert "the selection already holds" in texts(app)
+        assert "made by an older version" in texts(app).replace("\\", "")
+
+
 def test_a_budget_is_tried_without_selecting(open_app: Open, workspace: Path) -> None:
     chosen = core_json(workspace, "select", "chats", "--criterion", "fisher", "--budget", "6")
     app = open_app(workspace, "select")
