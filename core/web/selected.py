@@ -15,6 +15,7 @@ from core.web.session import open_bench
 from core.web.theme import format_count, format_percent, format_sig
 
 PAGE_ROWS = 50
+WORDS = {"nll": "NLL", "mix": "mixture"}
 PLAIN: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off"}
 PROOF_HELP = (
     "A proof, not an estimate: no selection within the same budget, pins and quotas can hold more than an upper bound "
@@ -72,7 +73,7 @@ def tell_verdict(selection: SelectionRow) -> None:
         return
     if compared["is_distinguishable"]:
         bands = compared["bands"].items()
-        outside = ", ".join(name for name, band in bands if not band["low"] <= band["value"] <= band["high"])
+        outside = ", ".join(WORDS.get(name, name) for name, of in bands if not of["low"] <= of["value"] <= of["high"])
         st.caption(f"Can be told from random: outside the band in {outside or 'no single measure'}.", help=VERDICT_HELP)
     else:
         st.caption("**Not distinguishable from random here**: random subsets differ as much.", help=VERDICT_HELP)
