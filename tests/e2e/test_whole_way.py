@@ -131,7 +131,7 @@ def ban_and_undo(page: Page) -> None:
     expect(page.get_by_text(re.compile("^Banned row"))).to_be_visible(timeout=LOADING)
     expect(page.get_by_text("not for us")).to_be_visible()
     page.get_by_role("button", name="Undo", exact=True).click()
-    expect(page.get_by_text("Undid #1")).to_be_visible(timeout=LOADING)
+    expect(page.get_by_text("Undid #1.", exact=True)).to_be_visible(timeout=LOADING)
 
 
 def draw_and_click_map(page: Page) -> None:
