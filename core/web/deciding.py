@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -135,11 +134,3 @@ def _name(rows: Sequence[int]) -> str:
 def standing_of(standing: Standing, row: int) -> str:
     """Whether an example is pinned or banned, as a word."""
     return "pinned" if row in standing.pinned else "banned" if row in standing.banned else ""
-
-
-def standing_masks(standing: Standing, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """True at the pinned and at the banned rows, each [count]."""
-    masks = np.zeros((2, count), dtype=bool)
-    masks[0, [row for row in standing.pinned if row < count]] = True
-    masks[1, [row for row in standing.banned if row < count]] = True
-    return masks[0], masks[1]

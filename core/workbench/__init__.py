@@ -41,7 +41,7 @@ class Workbench(Loading, Explaining, Comparing, Shipping):
         self.datasets, self.runs = Datasets(self.database), Runs(self.database)
         self.selections, self.orders = Selections(self.database), Orders(self.database)
         self.decisions = Decisions(self.database)
-        self._group_columns, self._groups, self._pools, self._kept, self._orders = {}, {}, {}, {}, {}
+        self._group_columns, self._groups, self._pools, self._kept = {}, {}, {}, {}
         self.launcher = Launcher()
         self.take_in()
         self._supervisor = Supervisor(self.take_in, _log_error) if supervise else None

@@ -37,7 +37,6 @@ class Choosing(Pools):
     """Selections."""
 
     _kept: dict[str, Any]
-    _orders: dict[str, StoredOrder]
 
     def select(
         self,
@@ -169,8 +168,7 @@ class Choosing(Pools):
             "enters": gates.enters,
         }
         self.selections.add(row, choice.picks, pa.table(left_out), pa.table(outcomes))
-        for kept in (self._kept, self._orders):
-            kept.clear()
+        self._kept.clear()
 
     def rows_of_ids(self, dataset: str, example_ids: Sequence[str]) -> dict[str, int]:
         """The row of each of these ids. Raises BadInput for one that is not there."""

@@ -5,12 +5,11 @@ the order made around them is taken if there is one; else the selection's own, w
 is pinned. Selecting anew may then find something better.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.choices import SelectionRow, Standing, StoredOrder, WhatIf
+from core.choices import SelectionRow, Standing, WhatIf
 from core.errors import BadInput
 from core.selection.budgets import make_room
 from core.selection.choose import Task, information_ridge, pick, prepare
@@ -101,10 +100,9 @@ class Previewing(Choosing):
         """The order made around these decisions, if there is one that goes far enough; else what they leave of the
         selection's own."""
         request = replace(kept.request, pinned=decided.pinned, banned=decided.banned)
-        name = request.order_name(task.allowance.unit)
-        stored = self._orders.get(name) or self.orders.find(name)
+        stored = self.orders.find(request.order_name(task.allowance.unit))
         if stored is not None and reach_of(stored, task) >= task.room.total:
-            return as_ordered(keep_last(self._orders, name, MOST_KEPT, _given(stored)))
+            return as_ordered(stored)
         swaps = _new_representatives(kept.task, task)
         rankings = tuple(_left(ranking, task, swaps) for ranking in kept.ordered.rankings)
         return replace(kept.ordered, rankings=rankings)
@@ -147,10 +145,6 @@ def _design_of(task: Task, rows: np.ndarray) -> LogDet:
     design = log_det(task.pool.design_factors, information_ridge(task.settings))
     design.add_all(rows)
     return design
-
-
-def _given(stored: StoredOrder) -> Callable[[], StoredOrder]:
-    return lambda: stored
 
 
 def _new_representatives(before: Task, now: Task) -> dict[int, int]:
