@@ -14,7 +14,8 @@ from core.errors import BadInput
 
 EMBEDDED_MODEL = "embedded"
 IngestFormat = Literal["auto", "alpaca", "sharegpt", "messages", "prompt-completion", "text"]
-ExportFormat = Literal["original", "messages"]
+ExportFormat = Literal["original", "messages", "prompt-completion", "alpaca", "sharegpt"]
+Trainer = Literal["trl", "axolotl", "llama-factory", "openai"]
 Template = Literal["auto", "chat", "alpaca", "plain", "raw"]
 InstructDiffRule = Literal["paper", "code"]
 Domain = Literal["general", "maths", "code", "medical"]
@@ -47,7 +48,12 @@ class IngestSettings(Settings):
         default_factory=dict,
         description="Field of the shape → column of the file, such as prompt → question.",
     )
+    header: Literal["auto", "yes", "no"] = Field(
+        "auto", description="Whether a table's first line names its columns; without names they are column_1, column_2 …"
+    )
     split: str | None = Field(None, description="Split of a datasets folder or hub id; train if not given.")
+    config: str | None = Field(None, description="Configuration of a hub id, where it has several.")
+    revision: str | None = Field(None, description="Branch, tag or commit of a hub id.")
     limit: int | None = Field(None, ge=1, description="Read at most this many rows.")
 
 

@@ -133,7 +133,7 @@ def read_examples(source: str, settings: IngestSettings, block_rows: int = 2000)
     Raises BadInput for a source that cannot be used, a shape that it has not, and a mapping
     to columns that are not there.
     """
-    opened = open_source(source, settings.split)
+    opened = open_source(source, settings)
     sample: list[dict[str, Any]] = []
     reasons, count = Counter[str](), 0
     for row in islice(opened.rows(), min(SCANNED_ROWS, settings.limit or SCANNED_ROWS)):

@@ -5,7 +5,7 @@ it, or why it could not be read.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from core.data.tables import read_csv_rows, read_dataset_rows, read_parquet_rows
 from core.data.texts import read_array_rows, read_jsonl_rows, read_passage_rows
 from core.errors import BadInput
 from core.files import user_path
+from core.settings import IngestSettings
 
 SNIFFED_BYTES = 65_536
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -42,11 +43,14 @@ class Source:
     rows: Callable[[], Iterator[SourceRow]]
 
 
-def open_source(source: str, split: str | None) -> Source:
+def open_source(
+    source: str, settings: IngestSettings, downloads: Path | None = None, roots: Sequence[Path] | None = None
+) -> Source:
     """Recognise a file, a folder saved by `datasets`, or a hub id.
 
     Raises BadInput for what is not there, empty, binary, or of no known kind.
     """
+    split = settings.split
     path = user_path(source)
     if path.is_dir():
         folder = _load_folder(path, split)
