@@ -8,7 +8,10 @@ from typing import Any
 
 import streamlit as st
 from starlette.middleware import Middleware
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.web.downloads import ROUTE, send_file
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -48,4 +51,6 @@ class SecurityHeaders:
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
-app: Any = st.App("core/web/frame.py", middleware=[Middleware(SecurityHeaders)])
+app: Any = st.App(
+    "core/web/frame.py", middleware=[Middleware(SecurityHeaders)], routes=[Route(ROUTE, send_file, methods=["GET"])]
+)

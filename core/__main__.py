@@ -5,9 +5,9 @@ from typing import Any
 
 import typer
 
-from core.commands import app, deciding, loading, scoring, selecting
+from core.commands import app, checking, deciding, loading, mending, scoring, selecting, shipping
 
-__all__ = ["app", "deciding", "loading", "main", "scoring", "selecting"]
+__all__ = ["app", "checking", "deciding", "loading", "main", "mending", "scoring", "selecting", "shipping"]
 
 
 def main() -> int:

@@ -42,6 +42,35 @@ class Quarantined:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """A row that could not be loaded, and what was done about it: `state` is open, ignored, kept or fixed.
+
+    `entry` is its place among all rows of the source, from 0; `text` is the row as somebody mended it;
+    `admitted_row` is its row in the dataset once it was admitted.
+    """
+
+    entry: int
+    file: str
+    line: int
+    byte_offset: int | None
+    reason: str
+    raw: str
+    admitted_row: int | None = None
+    state: str = "open"
+    text: str | None = None
+    who: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryGroup:
+    """So many rows outside the dataset have one reason and one state."""
+
+    reason: str
+    state: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class IngestReport:
     """`rows_read = rows_loaded + rows_quarantined`, always."""
 
@@ -66,12 +95,26 @@ class ScoreReport:
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """A written file and the manifest beside it."""
+    """A written file, and what lies beside it: the lock, the scores, the card, and what trainers need."""
 
     file: str
-    manifest: str
+    lock: str
+    sidecar: str
+    card: str
+    beside: list[str]
     examples: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayReport:
+    """A file made again from its lock. `stages` are name and outcome of each, in order; `notes` what else differs."""
+
+    file: str
+    sha256: str
+    is_equal: bool
+    stages: list[tuple[str, str]]
+    notes: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +184,8 @@ class JobProgress:
 
 @dataclass(frozen=True, slots=True)
 class DatasetRow:
-    """What was loaded under one name."""
+    """What was loaded under one name. `title` is what the user called it; a changed source under the same title is
+    its next version, with a name of its own. `settings` says how the sources were read."""
 
     name: str
     source: str
@@ -151,7 +195,12 @@ class DatasetRow:
     rows_read: int
     rows_loaded: int
     rows_quarantined: int
-    created_at: datetime
+    created_at: datetime | None = None
+    title: str = ""
+    version: int = 1
+    previous: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
 
     @property
     def report(self) -> IngestReport:
@@ -187,3 +236,121 @@ class RunRow:
     settings: dict[str, Any]
     model_identity: str
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Conversations:
+    """How the examples of a dataset are built: how many have more than one user turn, a system message, or
+    tools (declared, called or answering), and the turns of the longest."""
+
+    examples: int
+    several_turns: int
+    with_system: int
+    with_tools: int
+    most_turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """How long prompts or responses are, in characters; `low` and `high` are the 5th and 95th percentile.
+
+    `counts[i]` have from `edges[i]` to below `edges[i + 1]` characters; empty texts are in none of them.
+    """
+
+    total: int
+    low: int
+    median: int
+    high: int
+    longest: int
+    edges: list[int]
+    counts: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFacts:
+    """A column of the rows as they came. `missing`, `null`, `empty` ("", [] or {}) and `filled` add up to the rows
+    read, among which there are `distinct` values; `values` has the most frequent first, where few of them recur."""
+
+    name: str
+    filled: int
+    missing: int
+    null: int
+    empty: int
+    types: list[str]
+    distinct: int
+    values: list[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """Examples that say again what another says. `exact` repeat a whole row, in `groups` of which the largest has
+    `largest` members; `conversations` repeat an earlier conversation, whatever their other columns hold. Of prompts
+    with more than one response, and of responses to more than one prompt: how many, and their examples."""
+
+    exact: int
+    groups: int
+    largest: int
+    conversations: int
+    prompts: int
+    prompt_examples: int
+    responses: int
+    response_examples: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCount:
+    """Tokens of all prompts and responses, and whose tokens; counted, or (not `is_exact`) estimated from a sample."""
+
+    prompt: int
+    response: int
+    counted_by: str
+    is_exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A dataset at a glance. Columns and scripts are read from `sampled` examples, drawn evenly; `column_count` may
+    be more than are described. A response is short below three characters, unless it calls a tool."""
+
+    dataset: str
+    quarantined: int
+    conversations: Conversations
+    prompts: Lengths
+    responses: Lengths
+    empty_prompts: int
+    short_responses: int
+    duplicates: Duplicates
+    sampled: int
+    scripts: list[tuple[str, int]]
+    columns: list[ColumnFacts]
+    column_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a trainer does with one line of a file: `refused` (it does not train) or `warned` (it trains otherwise than
+    it reads). Line 0 is the file. `stops` says that the trainer ends at it, and no other line trains either."""
+
+    line: int
+    severity: str
+    reason: str
+    detail: str = ""
+    stops: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What a trainer would do with a file. `will_train` rows do once the refused are out of it; `stops` of those end
+    the trainer's run. `tokens` are supervised, `tokens_cut` beyond the greatest length; `notes` are about the file."""
+
+    trainer: str
+    format: str
+    rows: int
+    will_train: int
+    refused: int
+    warned: int
+    stops: int
+    findings: list[Finding]
+    notes: list[str]
+    tokens: int
+    tokens_cut: int

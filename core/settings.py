@@ -49,7 +49,7 @@ class IngestSettings(Settings):
         description="Field of the shape → column of the file, such as prompt → question.",
     )
     header: Literal["auto", "yes", "no"] = Field(
-        "auto", description="Whether a table's first line names its columns; without names they are column_1, column_2 …"
+        "auto", description="Whether a table's first line names its columns; else they are column_1, column_2 …"
     )
     split: str | None = Field(None, description="Split of a datasets folder or hub id; train if not given.")
     config: str | None = Field(None, description="Configuration of a hub id, where it has several.")
@@ -198,6 +198,21 @@ class RepeatSettings(Settings):
     def threshold(self) -> float:
         """The threshold, or what it is where none was given."""
         return self.repeat_threshold or {"near": 0.8, "factor": 0.9}.get(self.repeats, 1.0)
+
+
+class CheckSettings(Settings):
+    """The dry run of a trainer over a file."""
+
+    max_length: int | None = Field(
+        None, ge=8, le=1_048_576, description="Tokens of a row that train; if not given, 2048, and 65536 for openai."
+    )
+    assistant_only: bool = Field(
+        False, description="trl: the loss on the assistant's tokens alone, its assistant_only_loss, not on the prompt's."
+    )
+
+    def length(self, trainer: Trainer) -> int:
+        """The greatest length, or what it is for this trainer where none was given."""
+        return self.max_length or (65_536 if trainer == "openai" else 2048)
 
 
 class ProjectionSettings(Settings):

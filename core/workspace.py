@@ -5,6 +5,9 @@ runs/<run>/            settings.json, input.parquet, shards, arrays, the calibra
 models/                models unpacked or made here
 kernels/               compiled kernels, made again when missing
 exports/               files for trainers
+checks/<check>/        dry runs of trainers over exported files
+loads/<load>/          blocks of a dataset that is being loaded
+sources/               uploads, downloads, and the demo as a file
 """
 
 import json
@@ -48,6 +51,21 @@ class WorkspaceFolder:
     def exports(self) -> Path:
         """Files for trainers."""
         return self.path / "exports"
+
+    @property
+    def loads(self) -> Path:
+        """One folder a load: its job, and its blocks until they are in the database."""
+        return self.path / "loads"
+
+    @property
+    def checks(self) -> Path:
+        """One folder a trainer's dry run over a file."""
+        return self.path / "checks"
+
+    @property
+    def sources(self) -> Path:
+        """Files that were uploaded or downloaded, and the demo."""
+        return self.path / "sources"
 
     @property
     def runs(self) -> Path:
@@ -104,6 +122,11 @@ class RunFolder:
     def arrays(self) -> Path:
         """The base pass's shards, joined."""
         return self.path / "arrays"
+
+    @property
+    def reuse(self) -> Path:
+        """The run of the dataset's previous version whose scores hold here, and for which rows."""
+        return self.path / "reuse.npz"
 
     @property
     def map(self) -> Path:

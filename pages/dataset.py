@@ -1,14 +1,14 @@
 """What is in here, and what could not be read?"""
 
-from pathlib import Path
-
 import pandas as pd
 import streamlit as st
 
 from core.records import DatasetRow
 from core.web.deciding import decide_in_table
 from core.web.loading import load_card
+from core.web.loads import show_loads
 from core.web.notices import show_errors
+from core.web.quarantine import show_quarantine
 from core.web.scores import shorten
 from core.web.session import current_dataset, open_bench
 from core.web.theme import format_count
@@ -23,26 +23,9 @@ def show_dataset(dataset: DatasetRow) -> None:
     figures[1].metric("Loaded", format_count(dataset.rows_loaded))
     figures[2].metric("Quarantined", format_count(dataset.rows_quarantined), help="Rows kept aside with their reason.")
     figures[3].metric("Shape", dataset.format)
-    if dataset.rows_quarantined:
+    with show_errors():
         show_quarantine(dataset)
     show_examples(dataset)
-
-
-def show_quarantine(dataset: DatasetRow) -> None:
-    """Reasons with their counts, and the first rows."""
-    bench = open_bench()
-    with st.expander(f"Quarantine: {format_count(dataset.rows_quarantined)} rows that could not be loaded"):
-        reasons = pd.DataFrame(bench.datasets.quarantine_reasons(dataset.name), columns=["Reason", "Rows"])
-        st.dataframe(reasons, hide_index=True)
-        rows = bench.datasets.quarantine(dataset.name, 0, PAGE_ROWS)
-        st.caption(f"The first {len(rows)}, in the order of the file")
-        st.dataframe(
-            pd.DataFrame(
-                [(Path(row.file).name, row.line, row.reason, shorten(row.raw)) for row in rows],
-                columns=["File", "Line", "Reason", "Row"],
-            ),
-            hide_index=True,
-        )
 
 
 def show_examples(dataset: DatasetRow) -> None:
@@ -71,6 +54,7 @@ with show_errors():
     chosen = current_dataset()
     with st.expander("Load a dataset", expanded=chosen is None, icon=":material/upload:"), show_errors():
         load_card()
+    show_loads()
     if chosen:
         show_dataset(chosen)
         if st.button("Score this dataset", type="primary", icon=":material/arrow_forward:"):

@@ -6,63 +6,90 @@ from pathlib import Path
 import streamlit as st
 
 from core.choices import SelectionRow
-from core.settings import ExportFormat
+from core.records import ExportReport
+from core.settings import ExportFormat, Trainer
 from core.web.deciding import tell_change
 from core.web.notices import escape_markdown, show_errors
 from core.web.session import open_bench
+from core.web.shipped import show_dry_run, show_files
 from core.web.steps import require_selection
 from core.web.theme import format_count
 
 FORMATS: dict[ExportFormat, tuple[str, str]] = {
     "messages": ("Messages", "One conversation a line, as TRL, Axolotl, LLaMA-Factory and the OpenAI format read it."),
+    "prompt-completion": ("Prompt and completion", "The last answer apart from what came before: only it is learned."),
+    "alpaca": ("Alpaca", "instruction, input, output; for one question and one answer a row."),
+    "sharegpt": ("ShareGPT", "conversations of from and value."),
     "original": ("Original", "The rows as they came, with all of their fields."),
 }
+TRAINERS: dict[Trainer, str] = {
+    "trl": "TRL",
+    "axolotl": "Axolotl",
+    "llama-factory": "LLaMA-Factory",
+    "openai": "OpenAI format",
+}
+SUFFIXES = {"jsonl": "JSONL", "parquet": "Parquet"}
 
 
-@st.cache_data(show_spinner="Writing the file", max_entries=32)
-def write_files(selection: str, shape: ExportFormat, folder: str, decisions: int) -> tuple[Path, Path]:
-    """Write the export into the workspace, once: the same selection and format make the same file, its manifest with
+@st.cache_data(show_spinner="Writing the files", max_entries=32)
+def write_files(selection: str, shape: ExportFormat, trainer: Trainer, suffix: str, decisions: int) -> ExportReport:
+    """Write the export into the workspace, once: the same selection and format make the same files, their lock with
     how many `decisions` came after."""
     del decisions
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    report = open_bench().export(selection, shape, Path(folder) / f"{selection}-{shape}.jsonl")
-    return Path(report.file), Path(report.manifest)
+    bench = open_bench()
+    folder = bench.folder.exports / f"{selection}-{shape}-{trainer}-{suffix}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return bench.export(selection, shape, folder / f"selection.{suffix}", trainers=[trainer])
 
 
-def offer_files(selection: SelectionRow, shape: ExportFormat) -> None:
-    """The file, its manifest and how the first line looks."""
-    exports, decisions = str(open_bench().folder.exports.resolve()), open_bench().newer_decisions(selection)
-    if decisions:
-        st.warning(escape_markdown(f"Decisions were made since this selection. {tell_change(selection)}"))
-    data, manifest = write_files(selection.selection, shape, exports, decisions)
-    if not (data.exists() and manifest.exists()):
+def written(selection: SelectionRow, shape: ExportFormat, trainer: Trainer, suffix: str) -> ExportReport:
+    """The files, written again where somebody removed them."""
+    decisions = open_bench().newer_decisions(selection)
+    report = write_files(selection.selection, shape, trainer, suffix, decisions)
+    if not all(Path(file).exists() for file in (report.file, report.lock, report.sidecar, report.card)):
         write_files.clear()
-        data, manifest = write_files(selection.selection, shape, exports, decisions)
-    budget = selection.budget.replace("%", "pct")
-    name = f"{selection.dataset}-{selection.criterion}-{budget}-{shape}.jsonl".replace(" ", "-")
-    left, right = st.columns(2)
-    left.download_button(
-        "Download JSONL",
-        data.read_bytes,
-        file_name=name,
-        mime="application/jsonl",
-        type="primary",
-        on_click="ignore",
-        width="stretch",
+        report = write_files(selection.selection, shape, trainer, suffix, decisions)
+    return report
+
+
+def show_first_line(report: ExportReport) -> None:
+    """How a row looks to the trainer, and what it needs beside the file."""
+    for path in map(Path, report.beside):
+        st.markdown(f"**{escape_markdown(path.name)}**")
+        st.code(path.read_text(encoding="utf-8"), language=None, wrap_lines=True)
+    if report.file.endswith(".jsonl"):
+        with Path(report.file).open(encoding="utf-8") as stream:
+            first = json.loads(stream.readline())
+        st.markdown("**The first line**")
+        st.code(json.dumps(first, ensure_ascii=False, indent=2), language=None, wrap_lines=True)
+
+
+def offer(selection: SelectionRow) -> None:
+    """Trainer and format, the dry run, the files."""
+    trainer = st.segmented_control(
+        "Trainer", list(TRAINERS), format_func=TRAINERS.__getitem__, default="trl", required=True, key="export.trainer"
     )
-    right.download_button(
-        "Download manifest",
-        manifest.read_bytes,
-        file_name=f"{name}.manifest.json",
-        mime="application/json",
-        on_click="ignore",
-        width="stretch",
+    left, right = st.columns([3, 1])
+    shape = left.radio(
+        "Format",
+        list(FORMATS),
+        format_func=lambda shape: FORMATS[shape][0],
+        captions=[caption for _, caption in FORMATS.values()],
+        key="export.format",
     )
-    st.caption("The manifest says how the subset was made: settings, model, seeds, versions and hashes.")
-    with data.open(encoding="utf-8") as stream:
-        first = json.loads(stream.readline())
-    st.markdown("**The first line**")
-    st.code(json.dumps(first, ensure_ascii=False, indent=2), language=None, wrap_lines=True)
+    suffix = right.radio(
+        "File", ["jsonl", "parquet"], format_func={"jsonl": "JSONL", "parquet": "Parquet"}.get, key="export.file"
+    )
+    if open_bench().newer_decisions(selection):
+        st.warning(escape_markdown(f"Decisions were made since this selection. {tell_change(selection)}"))
+    report = written(selection, shape, trainer, suffix)
+    st.subheader("Will it train?")
+    with show_errors():
+        model = open_bench().runs.get(selection.run).settings["scoring"]["model"]
+        show_dry_run(Path(report.file), trainer, model)
+    st.subheader("Files")
+    show_files(report, "selection")
+    show_first_line(report)
 
 
 with show_errors():
@@ -72,11 +99,4 @@ with show_errors():
         figures[0].metric("Examples", format_count(chosen.examples))
         figures[1].metric("Response tokens", format_count(chosen.tokens))
         figures[2].metric("Criterion", chosen.criterion)
-        picked = st.radio(
-            "Format",
-            list(FORMATS),
-            format_func=lambda shape: FORMATS[shape][0],
-            captions=[caption for _, caption in FORMATS.values()],
-            key="export.format",
-        )
-        offer_files(chosen, picked)
+        offer(chosen)

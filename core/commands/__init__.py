@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from core.errors import BadInput, GleanerError
+from core.records import JobProgress
 from core.workbench import Workbench
 
 app = typer.Typer(
@@ -34,8 +35,18 @@ Assignments = Annotated[list[str] | None, typer.Option("--set", help="OPTION=VAL
 
 def run(workspace: Path | None, as_json: bool, use: Callable[[Workbench], Any]) -> None:
     """Do something with a workspace, and print what comes of it."""
-    with _errors_in_one_line(), Workbench(workspace) as bench:
-        result = use(bench)
+
+    def with_workbench() -> Any:
+        with Workbench(workspace) as bench:
+            return use(bench)
+
+    answer(as_json, with_workbench)
+
+
+def answer(as_json: bool, make: Callable[[], Any]) -> None:
+    """Do something, and print what comes of it."""
+    with _errors_in_one_line():
+        result = make()
         values = asdict(result) if is_dataclass(result) and not isinstance(result, type) else result
         if as_json:
             print(json.dumps(values, ensure_ascii=False, default=str))
@@ -67,6 +78,22 @@ def read_ids(path: Path | None) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8"
         raise BadInput(f"{str(path)!r} cannot be read as a list of example ids: {why}.") from None
+
+
+def print_progress() -> Callable[[JobProgress], None]:
+    """Say on stderr, when something changed, how far and how long."""
+    last = ""
+
+    def follow(progress: JobProgress) -> None:
+        nonlocal last
+        counted = f" {progress.done:,} of {progress.total:,} {progress.unit}" if progress.total else ""
+        left = f", {progress.seconds_left:,.0f} s left" if progress.seconds_left else ""
+        line = f"{progress.phase or progress.state}{counted}{left}"
+        if line != last:
+            print(line, file=sys.stderr, flush=True)
+        last = line
+
+    return follow
 
 
 @contextmanager

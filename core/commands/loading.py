@@ -1,11 +1,11 @@
-"""What comes in and what goes out: datasets, how they are rendered, and exports."""
+"""What comes in: datasets, and how they are rendered."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from core.commands import Assignments, Json, Output, Workspace, app, run
+from core.commands import Assignments, Json, Workspace, app, print_progress, run
 from core.records import Shown
 from core.settings import IngestSettings, ScoringSettings, parse_assignments
 from core.workbench import Workbench
@@ -19,34 +19,41 @@ def demo(workspace: Workspace = None, as_json: Json = False) -> None:
 
 @app.command()
 def ingest(
-    source: Annotated[str, typer.Argument(help="A file, a folder saved by datasets, or a hub id.")],
+    source: Annotated[
+        list[str],
+        typer.Argument(help="Files, a folder, a URL, or a hub id; several files are read one after the other."),
+    ],
     name: Annotated[str, typer.Option(help="Name of the dataset.")],
     format: Annotated[str, typer.Option(help="auto, alpaca, sharegpt, messages, prompt-completion or text.")] = "auto",
     map: Annotated[list[str] | None, typer.Option(help="FIELD=COLUMN, such as prompt=question.")] = None,
+    header: Annotated[
+        Literal["auto", "yes", "no"], typer.Option(help="Whether a table's first line names its columns.")
+    ] = "auto",
     split: Annotated[str | None, typer.Option(help="Split of a datasets folder or hub id.")] = None,
+    config: Annotated[str | None, typer.Option(help="Configuration of a hub id.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub id.")] = None,
     limit: Annotated[int | None, typer.Option(help="Read at most this many rows.")] = None,
     workspace: Workspace = None,
     as_json: Json = False,
 ) -> None:
-    """Load a dataset; every row is loaded or quarantined with its reason."""
+    """Load a dataset; every row is loaded or quarantined with its reason. Goes on with a load that was interrupted.
+
+    A changed source under the name of a dataset becomes its next version, NAME@2.
+    """
 
     def load(bench: Workbench) -> Any:
-        settings = IngestSettings.checked(format=format, mapping=parse_assignments(map or []), split=split, limit=limit)
-        return bench.ingest(source, name, settings)
+        settings = IngestSettings.checked(
+            format=format,
+            mapping=parse_assignments(map or []),
+            header=header,
+            split=split,
+            config=config,
+            revision=revision,
+            limit=limit,
+        )
+        return bench.ingest(source, name, settings, print_progress())
 
     run(workspace, as_json, load)
-
-
-@app.command()
-def export(
-    selection: str,
-    output: Output,
-    format: Annotated[str, typer.Option(help="original or messages.")] = "messages",
-    workspace: Workspace = None,
-    as_json: Json = False,
-) -> None:
-    """Write a selection as JSONL for a trainer, with a manifest beside it."""
-    run(workspace, as_json, lambda bench: bench.export(selection, format, output))
 
 
 @app.command()

@@ -1,16 +1,14 @@
 """Scoring runs: make one, and read what it found."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import typer
 
-from core.commands import Assignments, Json, Output, Workspace, app
+from core.commands import Assignments, Json, Output, Workspace, app, print_progress
 from core.commands import run as run_command
 from core.errors import BadInput
-from core.records import JobProgress
 from core.settings import CalibrationSettings, RunSettings, ScoringSettings, parse_assignments
 from core.workbench import Workbench
 
@@ -40,7 +38,7 @@ def score(
             calibrated_model,
             no_calibration,
         )
-        report = bench.score(name, settings, _print_progress())
+        report = bench.score(name, settings, print_progress())
         counted = [f"{count:,} unscorable: {reason}" for reason, count in bench.runs.unscorable_reasons(report.run)]
         for note in [*bench.run_notes(report.run), *counted]:
             print(note, file=sys.stderr)
@@ -96,19 +94,3 @@ def _run_settings(
     return RunSettings(
         scoring=ScoringSettings.checked(**scoring), calibration=calibration, calibrated_model=calibrated_model
     )
-
-
-def _print_progress() -> Callable[[JobProgress], None]:
-    """Say on stderr, when something changed, how far and how long."""
-    last = ""
-
-    def follow(progress: JobProgress) -> None:
-        nonlocal last
-        counted = f" {progress.done:,} of {progress.total:,} {progress.unit}" if progress.total else ""
-        left = f", {progress.seconds_left:,.0f} s left" if progress.seconds_left else ""
-        line = f"{progress.phase or progress.state}{counted}{left}"
-        if line != last:
-            print(line, file=sys.stderr, flush=True)
-        last = line
-
-    return follow

@@ -1,74 +1,157 @@
-"""A selection becomes the file that a trainer reads, and a manifest that accounts for it.
+"""How do chosen examples become the file that a trainer reads?
 
-One file has one schema: scores and reasons never stand in it.
+Scores and reasons never stand in it: one file has one schema. It appears complete or not at all,
+and the same rows make the same bytes.
 """
 
 import hashlib
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.data.formats import ExportRow, FileSchema, NotExpressible, convert, find_schema
 from core.errors import BadInput
 from core.files import replacing
-from core.records import ExportReport, Message
-from core.settings import ExportFormat
+from core.settings import ExportFormat, Trainer
+
+__all__ = ["ExportRow", "Written", "export_examples"]
+
+Rows = Callable[[], Iterable[ExportRow]]
+BLOCK = 1000
+NAMED = 3
+FORMAT_NAMES = {"prompt-completion": "prompt-completion", "alpaca": "Alpaca", "sharegpt": "ShareGPT"}
+INSTEAD = {"alpaca": "messages or sharegpt"}
+TEXT = pa.string()
 
 
 @dataclass(frozen=True, slots=True)
-class ExportRow:
-    """One example to export."""
+class Written:
+    """A written file, its examples, its hash, and the optional fields that its lines have."""
 
-    row: int
-    example_id: str
-    messages: list[Message]
-    tools: list[Any] | None
-    original: str
+    file: str
+    examples: int
+    sha256: str
+    schema: FileSchema
 
 
-def export_examples(
-    rows: Iterable[ExportRow], shape: ExportFormat, path: Path, manifest: dict[str, Any], *, with_tools: bool
-) -> ExportReport:
-    """Write rows as JSONL, and `<file>.manifest.json` beside it; each appears complete or not at all.
+def export_examples(rows: Rows, format: ExportFormat, path: Path, trainer: Trainer | None = None) -> Written:
+    """Write rows as JSONL or Parquet, by the path's suffix; a file for OpenAI has `tools` as OpenAI wants them.
 
-    `original` is the row as it came; `messages` is OpenAI's shape, with a `tools` field on
-    every line if `with_tools`. Raises BadInput when there is nothing to write or nowhere to.
+    `rows` gives them from the beginning each time: they are read once to find the file's schema
+    and what cannot be said in it, and once to be written. `original` is each row's own bytes.
+    Raises BadInput with the count and the first rows when a format cannot say some, when there is
+    nothing to write, and when there is nowhere to.
     """
-    digest = hashlib.sha256()
-    written: list[dict[str, Any]] = []
-
-    def lines() -> Iterator[bytes]:
-        for row in rows:
-            line = (_line(row, shape, with_tools) + "\n").encode("utf-8")
-            digest.update(line)
-            written.append({"row": row.row, "example_id": row.example_id})
-            yield line
-        if not written:
-            raise BadInput("There is nothing to export: the selection is empty.")
-
-    beside = path.with_name(f"{path.name}.manifest.json")
-    _write(path, lines())
-    described = manifest | {
-        "file": {"name": path.name, "format": shape, "examples": len(written), "sha256": digest.hexdigest()},
-        "examples": written,
-    }
-    _write(beside, [json.dumps(described, ensure_ascii=False, indent=1).encode("utf-8") + b"\n"])
-    return ExportReport(str(path), str(beside), len(written), digest.hexdigest())
-
-
-def _line(row: ExportRow, shape: ExportFormat, with_tools: bool) -> str:
-    if shape == "original":
-        return row.original
-    fields: dict[str, Any] = {"messages": row.messages}
-    if with_tools:
-        fields["tools"] = row.tools or []
-    return json.dumps(fields, ensure_ascii=False)
-
-
-def _write(path: Path, lines: Iterable[bytes]) -> None:
+    is_parquet = path.suffix.lower() == ".parquet"
+    if is_parquet and format == "original":
+        raise BadInput("The rows as they came are written byte for byte, as JSONL; name a .jsonl file.")
+    if is_parquet and trainer == "openai":
+        raise BadInput("OpenAI takes JSON lines alone; name a .jsonl file.")
+    schema, count = _survey(rows, format, trainer)
     try:
-        with replacing(path) as partial, partial.open("wb") as stream:
-            stream.writelines(lines)
+        with replacing(path) as partial:
+            if is_parquet:
+                _write_parquet(partial, rows(), format, schema)
+            else:
+                _write_lines(partial, rows(), format, schema)
+            return Written(str(path), count, _sha256(partial), schema)
     except OSError as error:
         raise BadInput(f"{str(path)!r} cannot be written: {error.strerror}.") from None
+
+
+def _survey(rows: Rows, format: ExportFormat, trainer: Trainer | None) -> tuple[FileSchema, int]:
+    """The file's schema and the number of examples. Raises BadInput for rows that the format cannot say."""
+    refused: dict[str, list[int]] = {}
+    count = 0
+
+    def checked() -> Iterator[ExportRow]:
+        nonlocal count
+        for row in rows():
+            count += 1
+            try:
+                if format != "original":
+                    convert(row, format, FileSchema())
+            except NotExpressible as error:
+                refused.setdefault(error.reason, []).append(row.row)
+            yield row
+
+    schema = find_schema(checked(), format, trainer)
+    if not count:
+        raise BadInput("There is nothing to export: the selection is empty.")
+    if refused:
+        raise BadInput(_refusal(refused, format, count))
+    return schema, count
+
+
+def _refusal(refused: dict[str, list[int]], format: str, count: int) -> str:
+    name, instead = FORMAT_NAMES.get(format, format), INSTEAD.get(format, "messages")
+    told = []
+    for reason, rows in refused.items():
+        named = ", ".join(str(row) for row in rows[:NAMED]) + (" …" if len(rows) > NAMED else "")
+        have, which = ("has", "row") if len(rows) == 1 else ("have", "rows")
+        told.append(
+            f"{len(rows):,} of {count:,} examples {have} {reason}, which the {name} format cannot say ({which} {named})"
+        )
+    return f"{'; '.join(told)}; {'' if format == 'messages' else f'choose {instead}, or '}ban them."
+
+
+def _write_lines(path: Path, rows: Iterable[ExportRow], format: ExportFormat, schema: FileSchema) -> None:
+    with path.open("wb") as stream:
+        for number, row in enumerate(rows):
+            if format == "original":
+                stream.write(row.original.encode() + b"\n")
+                continue
+            fields = convert(row, format, schema)
+            if format == "prompt-completion" and schema.with_calls and not number:
+                _mark(fields)
+            stream.write(orjson.dumps(fields) + b"\n")
+
+
+def _mark(fields: dict[str, Any]) -> None:
+    """Give the first line's turns a key that the others have not.
+
+    `datasets` takes a list of turns for plain JSON only if the first 10 MB show turns of unequal
+    keys; else it refuses the file at a later turn that has a call. No trainer reads the key here.
+    """
+    for turns in (fields["prompt"], fields["completion"]):
+        turns[0]["weight"] = 1
+
+
+def _write_parquet(path: Path, rows: Iterable[ExportRow], format: ExportFormat, schema: FileSchema) -> None:
+    columns, remaining = _columns(format, schema), iter(rows)
+    with pq.ParquetWriter(path, columns, compression="zstd") as writer:
+        while block := [convert(row, format, schema) for row in islice(remaining, BLOCK)]:
+            writer.write_table(pa.Table.from_pylist(block, columns))
+
+
+def _columns(format: ExportFormat, schema: FileSchema) -> pa.Schema:
+    turns = pa.list_(pa.struct(_turn_fields(schema)))
+    shared = pa.list_(pa.struct([("from", TEXT), ("value", TEXT)]))
+    columns = {
+        "messages": [("messages", turns)],
+        "prompt-completion": [("prompt", turns), ("completion", turns)],
+        "alpaca": [("instruction", TEXT), ("input", TEXT), ("output", TEXT)],
+        "sharegpt": [("conversations", shared)],
+    }[format]
+    columns += [("system", TEXT)] if schema.with_system else []
+    return pa.schema(columns + ([("tools", TEXT)] if schema.with_tools else []))
+
+
+def _turn_fields(schema: FileSchema) -> list[tuple[str, pa.DataType]]:
+    fields = [("role", TEXT), ("content", TEXT)]
+    if not schema.with_calls:
+        return fields
+    function = pa.struct([("name", TEXT), ("arguments", TEXT)])
+    calls = pa.list_(pa.struct([("id", TEXT), ("type", TEXT), ("function", function)]))
+    return [*fields, ("name", TEXT), ("tool_calls", calls), ("tool_call_id", TEXT)]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -5,9 +5,10 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -24,14 +25,6 @@ SCANNED_ROWS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class IngestBlock:
-    """Some of a source's rows, in its order."""
-
-    examples: list[Example]
-    quarantined: list[Quarantined]
-
-
-@dataclass(frozen=True, slots=True)
 class Preview:
     """What a source looks like before it is loaded.
 
@@ -45,19 +38,13 @@ class Preview:
     rows: list[Example | Quarantined]
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Ingest:
-    """A recognised source; iterating it reads it from the beginning, a block at a time.
-
-    Raises BadInput after the last block when no row could be loaded.
-    """
+    """A recognised source, to be read from the beginning any number of times."""
 
     source: Source
     found: Recognised
     limit: int | None
-    block_rows: int
-    rows_read: int = 0
-    _seen: Counter[str] = field(default_factory=Counter)
 
     @property
     def format(self) -> str:
@@ -69,29 +56,19 @@ class Ingest:
         """Field of the shape → column of the source."""
         return self.found.mapping
 
-    def __iter__(self) -> Iterator[IngestBlock]:
-        self.rows_read, loaded = 0, 0
-        self._seen.clear()
-        reasons: Counter[str] = Counter()
-        rows = islice(self.source.rows(), self.limit)
-        while block := list(islice(rows, self.block_rows)):
-            examples: list[Example] = []
-            quarantined: list[Quarantined] = []
-            for row in block:
-                outcome = self.load_row(row, loaded + len(examples))
-                if isinstance(outcome, Example):
-                    examples.append(outcome)
-                else:
-                    quarantined.append(outcome)
-            self.rows_read += len(block)
-            loaded += len(examples)
-            reasons.update(row.reason for row in quarantined)
-            yield IngestBlock(examples, quarantined)
-        if not loaded:
-            _refuse(self.source.name, self.rows_read, reasons)
+    def outcomes(self, start: int = 0, loaded: int = 0) -> Iterator[Example | Quarantined]:
+        """What becomes of each row from the `start`-th on, of the rows before which `loaded` were loaded."""
+        left = None if self.limit is None else max(0, self.limit - start)
+        for row in islice(self.source.rows(start=start), left):
+            outcome = self.load_row(row, loaded)
+            loaded += isinstance(outcome, Example)
+            yield outcome
 
     def load_row(self, row: SourceRow, number: int) -> Example | Quarantined:
-        """The example that a row becomes as the dataset's row `number`, or why it does not."""
+        """The example that a row becomes as the dataset's row `number`, or why it does not.
+
+        Its id is of its content alone; exact repeats are told apart when all rows are there.
+        """
         problem = row.problem
         if row.fields is not None:
             try:
@@ -99,41 +76,34 @@ class Ingest:
             except RowError as error:
                 problem = str(error)
             else:
-                id_ = self._identify(row.fields)
-                return Example(id_, number, row.file, row.line, conversation.messages, row.raw, conversation.tools)
+                content, messages, tools = content_id(row.fields), conversation.messages, conversation.tools
+                return Example(content, number, row.file, row.line, messages, row.raw, tools)
         return Quarantined(row.file, row.line, row.byte_offset, problem or "unreadable", row.raw)
 
-    def _identify(self, fields: dict[str, object]) -> str:
-        """A hash of the content; the k-th exact repeat is told apart by its count."""
-        canonical = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
-        digest = hashlib.sha256(canonical).hexdigest()[:16]
-        self._seen[digest] += 1
-        return digest if self._seen[digest] == 1 else f"{digest}-{self._seen[digest]}"
+
+def content_id(fields: dict[str, Any]) -> str:
+    """A hash of a row's content, whatever the order of its keys."""
+    return hashlib.sha256(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
-class ContentHasher:
-    """A dataset's content, as the hash of its examples in order: ids, conversations and tools."""
-
-    def __init__(self) -> None:
-        self._digest = hashlib.sha256()
-
-    def update(self, examples: Iterable[Example]) -> None:
-        """Add examples."""
-        for example in examples:
-            self._digest.update(orjson.dumps([example.example_id, example.messages, example.tools]) + b"\n")
-
-    def hexdigest(self) -> str:
-        """The hash so far."""
-        return self._digest.hexdigest()
+def digest_example(example: Example) -> bytes:
+    """32 bytes over what an example is to a model and to an export: its content's id, its turns and its tools."""
+    content = example.example_id.partition("-")[0]
+    return hashlib.sha256(orjson.dumps([content, example.messages, example.tools])).digest()
 
 
-def read_examples(source: str, settings: IngestSettings, block_rows: int = 2000) -> Ingest:
+def read_examples(
+    source: str | Sequence[str],
+    settings: IngestSettings,
+    downloads: Path | None = None,
+    roots: Sequence[Path] | None = None,
+) -> Ingest:
     """Open a source and recognise its shape from a sample.
 
     Raises BadInput for a source that cannot be used, a shape that it has not, and a mapping
     to columns that are not there.
     """
-    opened = open_source(source, settings)
+    opened = open_source(source, settings, downloads, roots)
     sample: list[dict[str, Any]] = []
     reasons, count = Counter[str](), 0
     for row in islice(opened.rows(), min(SCANNED_ROWS, settings.limit or SCANNED_ROWS)):
@@ -145,22 +115,21 @@ def read_examples(source: str, settings: IngestSettings, block_rows: int = 2000)
         else:
             sample.append(row.fields)
     if not sample:
-        _refuse(source, count, reasons)
-    found = recognise(source, sample, settings.format, settings.mapping)
-    return Ingest(opened, found, settings.limit, block_rows)
+        raise nothing_loaded(opened.name, count, reasons)
+    return Ingest(opened, recognise(opened.name, sample, settings.format, settings.mapping), settings.limit)
 
 
-def preview(source: str, settings: IngestSettings, rows: int = 5) -> Preview:
-    """The shape found and the first rows as they would be loaded. Raises BadInput like `read_examples`."""
-    ingest = read_examples(source, settings)
+def preview(ingest: Ingest, rows: int = 5) -> Preview:
+    """The shape found and the first rows as they would be loaded."""
     first = list(islice(ingest.source.rows(), rows))
     columns = list(dict.fromkeys(column for row in first for column in row.fields or {}))
     outcomes = [ingest.load_row(row, number) for number, row in enumerate(first)]
     return Preview(ingest.format, ingest.found.confidence, columns, ingest.mapping, outcomes)
 
 
-def _refuse(source: str, count: int, reasons: Counter[str]) -> None:
-    if not count:
-        raise BadInput(f"{source!r} has no rows.")
+def nothing_loaded(name: str, rows_read: int, reasons: Counter[str]) -> BadInput:
+    """The error for a source of which no row could be loaded."""
+    if not rows_read:
+        return BadInput(f"{name!r} has no rows.")
     listed = "; ".join(f"{reason} ({number:,})" for reason, number in reasons.most_common(3))
-    raise BadInput(f"None of the {count:,} rows read from {source!r} can be loaded: {listed}.")
+    return BadInput(f"None of the {rows_read:,} rows read from {name!r} can be loaded: {listed}.")

@@ -10,21 +10,25 @@ from typing import Any
 
 import orjson
 
-from core.data.conversations import RowError, chat_message, need_response, shared_message
-from core.data.texts import name_of_type
+from core.data.conversations import RowError
+from core.data.converters import (
+    Conversation,
+    Mapping,
+    convert_alpaca,
+    convert_instances,
+    convert_messages,
+    convert_prompt_completion,
+    convert_text,
+)
 from core.errors import BadInput
-from core.records import Message
 from core.settings import IngestFormat
 
-Mapping = dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """What a row becomes: its turns, and the tools they may call."""
-
-    messages: list[Message]
-    tools: list[Any] | None = None
+__all__ = ["SHAPES", "Conversation", "Mapping", "Recognised", "Shape", "convert_leniently", "recognise"]
+TURN_COLUMNS = ("messages", "conversations", "conversation", "dialog", "dialogue", "traj", "chat", "turns")
+SYSTEM = ("system", "system_prompt", "system_message", "system_instruction")
+TOOLS = ("tools", "functions")
+GUESSED = 0.5
+"""What a guess by the mere position of columns is worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,14 @@ class Shape:
 
     `names` has the usual column names of each field, likeliest first; `required` fields must be
     there; `convert(row, mapping)` makes the conversation or raises RowError with the reason.
+    `turn_key`: of shapes that differ by how a turn says who speaks, this one's key.
     """
 
     name: IngestFormat
     names: dict[str, Sequence[str]]
     required: tuple[str, ...]
-    convert: Callable[[dict[str, Any], Mapping], Conversation]
+    convert: Callable[..., Conversation]
+    turn_key: str | None = None
 
     def map_fields(self, columns: Sequence[str], said: Mapping) -> Mapping | None:
         """Field → column: what was said, if that is enough, or with the usual names for the rest.
@@ -56,112 +62,89 @@ class Shape:
         mapping = guessed | said
         return mapping if all(field in mapping for field in self.required) else None
 
-
-def _messages(row: dict[str, Any], mapping: Mapping) -> Conversation:
-    turns = _turns(row, mapping["messages"])
-    messages = [chat_message(turn, number) for number, turn in enumerate(turns, 1)]
-    return Conversation(_with_system(row, mapping, need_response(messages)), _tools(row, mapping))
-
-
-def _sharegpt(row: dict[str, Any], mapping: Mapping) -> Conversation:
-    turns = _turns(row, mapping["conversations"])
-    messages = [shared_message(turn, number) for number, turn in enumerate(turns, 1)]
-    return Conversation(_with_system(row, mapping, need_response(messages)), _tools(row, mapping))
+    def fits(self, row: dict[str, Any], mapping: Mapping) -> bool:
+        """Whether a row is laid out like this."""
+        try:
+            self.convert(row, mapping)
+        except RowError:
+            return False
+        return self.turn_key is None or _turn_key(row.get(mapping[self.required[0]])) == self.turn_key
 
 
-def _alpaca(row: dict[str, Any], mapping: Mapping) -> Conversation:
-    asked = [_text(row, mapping, field) for field in ("instruction", "input")]
-    prompt = "\n\n".join(part for part in asked if part.strip())
-    if not prompt:
-        raise RowError(" and ".join(f"`{mapping[f]}`" for f in ("instruction", "input") if f in mapping) + " empty")
-    messages: list[Message] = []
-    for question, answer in _history(row, mapping):
-        messages += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-    messages += [{"role": "user", "content": prompt}, {"role": "assistant", "content": _answer(row, mapping, "output")}]
-    return Conversation(_with_system(row, mapping, messages))
-
-
-def _instances(row: dict[str, Any], mapping: Mapping) -> Conversation:
-    instances = row.get(mapping["instances"])
-    if not (isinstance(instances, list) and instances and isinstance(instances[0], dict)):
-        raise RowError(f"`{mapping['instances']}` is not a list of objects")
-    fields = {"instruction": row.get(mapping["instruction"]), **instances[0]}
-    return _alpaca(fields, {"instruction": "instruction", "input": "input", "output": "output"})
-
-
-def _prompt_completion(row: dict[str, Any], mapping: Mapping) -> Conversation:
-    prompt, completion = row.get(mapping["prompt"]), row.get(mapping["completion"])
-    if isinstance(prompt, list) or isinstance(completion, list):
-        turns = [*_turns(row, mapping["prompt"]), *_turns(row, mapping["completion"])]
-        messages = [chat_message(turn, number) for number, turn in enumerate(turns, 1)]
-        return Conversation(need_response(messages), _tools(row, mapping))
-    question = _text(row, mapping, "prompt")
-    if not question.strip():
-        raise RowError(f"`{mapping['prompt']}` is empty")
-    messages = [
-        {"role": "user", "content": question},
-        {"role": "assistant", "content": _answer(row, mapping, "completion")},
-    ]
-    return Conversation(_with_system(row, mapping, messages))
-
-
-def _passage(row: dict[str, Any], mapping: Mapping) -> Conversation:
-    return Conversation([{"role": "assistant", "content": _answer(row, mapping, "text")}])
+def _turn_key(turns: Any) -> str:
+    """How the first turn says who speaks; turns without a word for it count as messages."""
+    turns = orjson.loads(turns) if isinstance(turns, str) else turns
+    return "from" if isinstance(turns[0], dict) and "from" in turns[0] and "role" not in turns[0] else "role"
 
 
 SHAPES = (
     Shape(
         "messages",
-        {
-            "messages": ("messages", "conversation", "traj", "dialog", "dialogue"),
-            "system": ("system",),
-            "tools": ("tools",),
-        },
+        {"messages": TURN_COLUMNS, "system": SYSTEM, "tools": TOOLS},
         ("messages",),
-        _messages,
+        convert_messages,
+        turn_key="role",
     ),
     Shape(
         "sharegpt",
-        {"conversations": ("conversations", "conversation"), "system": ("system",), "tools": ("tools",)},
+        {"conversations": ("conversations", *TURN_COLUMNS), "system": SYSTEM, "tools": TOOLS},
         ("conversations",),
-        _sharegpt,
+        convert_messages,
+        turn_key="from",
     ),
     Shape(
         "alpaca",
         {
             "instruction": ("instruction",),
-            "input": ("input", "context"),
-            "output": ("output", "response", "completion", "answer"),
-            "system": ("system",),
+            "input": ("input", "context", "inputs"),
+            "output": ("output", "response", "completion", "answer", "target", "outputs", "targets", "reply"),
+            "system": SYSTEM,
             "history": ("history",),
+            "tools": TOOLS,
         },
         ("instruction", "output"),
-        _alpaca,
+        convert_alpaca,
     ),
     Shape(
         "alpaca",
-        {"instruction": ("instruction",), "instances": ("instances",)},
+        {"instruction": ("instruction",), "instances": ("instances",), "system": SYSTEM, "tools": TOOLS},
         ("instruction", "instances"),
-        _instances,
+        convert_instances,
     ),
     Shape(
         "prompt-completion",
         {
-            "prompt": ("prompt", "question", "query", "problem", "input", "instruction"),
-            "completion": ("completion", "response", "answer", "solution", "output", "chosen"),
-            "system": ("system",),
-            "tools": ("tools",),
+            "prompt": (
+                *("prompt", "question", "query", "problem", "input", "instruction", "user", "human", "request"),
+                *("source", "inputs", "user_prompt", "user_message", "user_input", "q"),
+            ),
+            "completion": (
+                *("completion", "response", "answer", "solution", "output", "chosen", "assistant", "bot", "gpt"),
+                *("target", "outputs", "targets", "reply", "assistant_response", "model_output", "generation", "a"),
+            ),
+            "system": SYSTEM,
+            "tools": TOOLS,
         },
         ("prompt", "completion"),
-        _prompt_completion,
+        convert_prompt_completion,
     ),
-    Shape("text", {"text": ("text", "content", "passage")}, ("text",), _passage),
+    Shape("text", {"text": ("text", "content", "passage", "document")}, ("text",), convert_text),
 )
+USUAL_NAMES = {name for shape in SHAPES for names in shape.names.values() for name in names if len(name) > 1}
+BY_POSITION: dict[int, tuple[str, ...]] = {
+    1: ("text",),
+    2: ("prompt", "completion"),
+    3: ("instruction", "input", "output"),
+}
+"""What the columns of a table without a header are taken for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """The shape found, its mapping, and the share of the sample that fits."""
+    """The shape found, its mapping, and the share of the sample that fits.
+
+    Where columns have no names and were taken by their position, the confidence is half that share.
+    """
 
     shape: Shape
     mapping: Mapping
@@ -185,10 +168,29 @@ def recognise(source: str, sample: Sequence[dict[str, Any]], wanted: IngestForma
         mapping = shape.map_fields(columns, said)
         if mapping is not None:
             candidates.append(Recognised(shape, mapping, _share_that_fits(shape, mapping, sample)))
+    if not candidates and not said:
+        candidates = _guess_by_position(columns, sample, wanted)
     best = max(candidates, key=lambda found: found.confidence, default=None)
     if best is None:
         raise _unrecognised(source, shown, wanted, said)
     return best
+
+
+def convert_leniently(found: Recognised, fields: dict[str, Any]) -> Conversation:
+    """The conversation of a row whose prompts, outputs or turns may be empty.
+
+    For a curator who decides to keep such rows. Raises RowError when none can be made at all.
+    """
+    return found.shape.convert(fields, found.mapping, lenient=True)
+
+
+def _guess_by_position(columns: Sequence[str], sample: Sequence[dict[str, Any]], wanted: str) -> list[Recognised]:
+    fields = BY_POSITION.get(len(columns), ())
+    if not fields or list(columns) != [f"column_{n}" for n in range(1, len(columns) + 1)]:
+        return []
+    mapping = dict(zip(fields, columns, strict=True))
+    shapes = [shape for shape in SHAPES if set(fields) <= set(shape.names) and wanted in ("auto", shape.name)]
+    return [Recognised(shape, mapping, GUESSED * _share_that_fits(shape, mapping, sample)) for shape in shapes]
 
 
 def _unrecognised(source: str, shown: str, wanted: str, said: Mapping) -> BadInput:
@@ -204,79 +206,4 @@ def _unrecognised(source: str, shown: str, wanted: str, said: Mapping) -> BadInp
 
 
 def _share_that_fits(shape: Shape, mapping: Mapping, sample: Sequence[dict[str, Any]]) -> float:
-    fitting = 0
-    for row in sample:
-        try:
-            shape.convert(row, mapping)
-            fitting += 1
-        except RowError:
-            pass
-    return fitting / max(len(sample), 1)
-
-
-def _turns(row: dict[str, Any], column: str) -> list[Any]:
-    turns = row.get(column)
-    if isinstance(turns, str):
-        try:
-            turns = orjson.loads(turns)
-        except orjson.JSONDecodeError:
-            raise RowError(f"`{column}` is text, not a list of turns") from None
-    if not isinstance(turns, list):
-        raise RowError(f"`{column}` is {name_of_type(turns)}, not a list of turns")
-    if not turns:
-        raise RowError(f"`{column}` is empty")
-    return turns
-
-
-def _text(row: dict[str, Any], mapping: Mapping, field: str) -> str:
-    column = mapping.get(field, field)
-    value = row.get(column)
-    if value is None:
-        return ""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise RowError(f"`{column}` is {name_of_type(value)}, not text")
-    return str(value)
-
-
-def _answer(row: dict[str, Any], mapping: Mapping, field: str) -> str:
-    if row.get(mapping[field]) is None:
-        raise RowError(f"`{mapping[field]}` is missing")
-    text = _text(row, mapping, field)
-    if not text.strip():
-        raise RowError(f"`{mapping[field]}` is empty")
-    return text
-
-
-def _history(row: dict[str, Any], mapping: Mapping) -> list[tuple[str, str]]:
-    column = mapping.get("history", "history")
-    pairs = row.get(column)
-    if not pairs:
-        return []
-    if not isinstance(pairs, list) or any(
-        not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(side, str) for side in pair))
-        for pair in pairs
-    ):
-        raise RowError(f"`{column}` is not a list of pairs of texts")
-    return [(pair[0], pair[1]) for pair in pairs]
-
-
-def _with_system(row: dict[str, Any], mapping: Mapping, messages: list[Message]) -> list[Message]:
-    system = _text(row, mapping, "system")
-    if not system.strip() or messages[0]["role"] == "system":
-        return messages
-    return [{"role": "system", "content": system}, *messages]
-
-
-def _tools(row: dict[str, Any], mapping: Mapping) -> list[Any] | None:
-    column = mapping.get("tools", "tools")
-    tools = row.get(column)
-    if isinstance(tools, str) and tools.strip():
-        try:
-            tools = orjson.loads(tools)
-        except orjson.JSONDecodeError:
-            raise RowError(f"`{column}` is text that is not JSON") from None
-    if not tools:
-        return None
-    if not isinstance(tools, list):
-        raise RowError(f"`{column}` is {name_of_type(tools)}, not a list of tools")
-    return tools
+    return sum(shape.fits(row, mapping) for row in sample) / max(len(sample), 1)

@@ -1,166 +1,195 @@
-"""Where do rows come from? Files, folders and hub ids, told apart by what is in them.
+"""Where do rows come from? Files, folders, hub ids and URLs, told apart by what is in them.
 
 A source gives its rows again and again, each whole: the JSON text as it came, the fields in
 it, or why it could not be read.
 """
 
-import re
+import io
+import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from core.data.tables import read_csv_rows, read_dataset_rows, read_parquet_rows
-from core.data.texts import read_array_rows, read_jsonl_rows, read_passage_rows
+from core.data.columns import ColumnsKind, check_columns, read_column_file, read_dataset_rows
+from core.data.downloads import download, is_url, passing_folder
+from core.data.json_documents import (
+    Layout,
+    find_layout,
+    read_column_rows,
+    read_element_rows,
+    read_single_row,
+)
+from core.data.kinds import FILE_SUFFIXES, SNIFFED_BYTES, recognise_kind, suffix_of
+from core.data.places import HUB_ID, check_roots, find_data_files, is_saved_dataset, load_hub, load_saved_dataset
+from core.data.rows import Skip, SourceRow
+from core.data.shapes import USUAL_NAMES, recognise
+from core.data.streams import Meter, UnixLines, is_compressed, open_stream
+from core.data.tables import plan_table, read_csv_rows
+from core.data.texts import read_jsonl_rows, read_passage_rows
 from core.errors import BadInput
 from core.files import user_path
 from core.settings import IngestSettings
 
-SNIFFED_BYTES = 65_536
-HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
-FILE_SUFFIXES = {".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".txt"}
-
-
-@dataclass(frozen=True, slots=True)
-class SourceRow:
-    """One row as it stood in its source: `fields`, or the `problem` that kept it from being read."""
-
-    file: str
-    line: int
-    byte_offset: int | None
-    raw: str
-    fields: dict[str, Any] | None = None
-    problem: str | None = None
+__all__ = ["Source", "SourceRow", "open_source"]
+Read = Callable[[Skip, Meter], Iterator[SourceRow]]
+ReadText = Callable[[str, io.BufferedReader, Skip], Iterator[SourceRow]]
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Something that rows can be read from, from the beginning, any number of times."""
+    """Something that rows can be read from, any number of times: `rows()`, or `rows(start=n)` from the
+    n-th on.
+
+    `position()` is how much of `size` the latest reading has taken in: bytes of the files as they lie on
+    the disk, or rows of a dataset.
+    """
 
     name: str
-    rows: Callable[[], Iterator[SourceRow]]
+    rows: Callable[..., Iterator[SourceRow]]
+    size: int | None = None
+    position: Callable[[], int] = lambda: 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One file or dataset of a source."""
+
+    size: int
+    read: Read
 
 
 def open_source(
-    source: str, settings: IngestSettings, downloads: Path | None = None, roots: Sequence[Path] | None = None
+    source: str | Sequence[str],
+    settings: IngestSettings,
+    downloads: Path | None = None,
+    roots: Sequence[Path] | None = None,
 ) -> Source:
-    """Recognise a file, a folder saved by `datasets`, or a hub id.
+    """Recognise files, folders, URLs and hub ids, one or several, read one after the other.
 
-    Raises BadInput for what is not there, empty, binary, or of no known kind.
+    `downloads` keeps what URLs give; `roots`, if given, are the folders that local paths must lie in.
+    Raises BadInput for what is not there, not allowed, empty, binary, or of no known kind.
     """
-    split = settings.split
+    named = [source] if isinstance(source, str) else list(source)
+    if not named or not all(name.strip() for name in named):
+        raise BadInput("No source is given; name a file, a folder, a URL or a hub id.")
+    parts = [part for name in named for part in _open_parts(name, settings, downloads, roots)]
+    meter = Meter()
+    return Source(", ".join(named), partial(_read, parts, meter), sum(part.size for part in parts), meter.position)
+
+
+def _read(parts: list[_Part], meter: Meter, start: int = 0) -> Iterator[SourceRow]:
+    skip = Skip(start)
+    meter.restart()
+    for part in parts:
+        yield from part.read(skip, meter)
+        meter.finish(part.size)
+
+
+def _open_parts(
+    source: str, settings: IngestSettings, downloads: Path | None, roots: Sequence[Path] | None
+) -> list[_Part]:
+    if is_url(source):
+        return [_open_file(source, download(source, downloads), settings)]
     path = user_path(source)
+    is_hub_like = HUB_ID.fullmatch(source) and path.suffix.lower() not in FILE_SUFFIXES
+    if not is_hub_like or path.exists():
+        check_roots(source, [path], roots)
     if path.is_dir():
-        folder = _load_folder(path, split)
-        return _from_rows(source, lambda: read_dataset_rows(folder))
+        return _open_folder(source, path, settings, roots)
     if path.is_file():
-        return _from_rows(source, _file_reader(path))
-    if path.suffix.lower() in FILE_SUFFIXES or not HUB_ID.fullmatch(source):
+        return [_open_file(source, path, settings)]
+    if not is_hub_like:
         raise BadInput(f"There is no file {source!r}; check the path.")
-    dataset = _load_hub(source, split)
-    return _from_rows(source, lambda: read_dataset_rows(dataset))
+    return [_of_dataset(source, load_hub(source, settings))]
 
 
-def _from_rows(name: str, read: Callable[[], Iterator[tuple[Any, ...]]]) -> Source:
-    return Source(name, lambda: (SourceRow(name, *row) for row in read()))
+def _open_folder(source: str, path: Path, settings: IngestSettings, roots: Sequence[Path] | None) -> list[_Part]:
+    """A folder's files; of several, one that cannot be used is a row that says so."""
+    if is_saved_dataset(path):
+        check_roots(source, path.rglob("*"), roots)
+        return [_of_dataset(source, load_saved_dataset(path, settings.split))]
+    files = find_data_files(path, settings.split)
+    check_roots(source, files, roots)
+    parts, errors = [], []
+    for file in files:
+        name = f"{source.rstrip('/')}/{file.relative_to(path).as_posix()}"
+        try:
+            parts.append(_open_file(name, file, settings))
+        except BadInput as error:
+            errors.append(error)
+            parts.append(_Part(file.stat().st_size, partial(_read_refusal, name, str(error))))
+    if len(errors) == len(files):
+        raise errors[0]
+    return parts
 
 
-def _file_reader(path: Path) -> Callable[[], Iterator[tuple[Any, ...]]]:
-    kind = _recognise(path)
-    if kind == "parquet":
-        return lambda: read_parquet_rows(path)
-    if kind in ("csv", "tsv"):
-        return lambda: read_csv_rows(path, "\t" if kind == "tsv" else ",")
-    return lambda: {"jsonl": read_jsonl_rows, "array": read_array_rows, "text": read_passage_rows}[kind](path)
+def _read_refusal(name: str, problem: str, skip: Skip, _: Meter) -> Iterator[SourceRow]:
+    if not skip.takes():
+        yield SourceRow(name, 1, None, "", None, problem)
 
 
-def _recognise(path: Path) -> str:
-    """What a file holds: its first bytes decide, then its suffix. Raises BadInput."""
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(SNIFFED_BYTES)
-    except OSError as error:
-        raise BadInput(f"File {str(path)!r} cannot be read: {error.strerror}.") from None
-    if head.startswith(b"PAR1"):
-        return "parquet"
-    _refuse_what_is_no_text(path, head)
-    suffix, text = path.suffix.lower(), head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if suffix in (".csv", ".tsv"):
-        return suffix[1:]
-    if text.startswith(b"[") and suffix != ".txt" and not (suffix in (".jsonl", ".ndjson") and _is_line(text)):
-        return "array"
-    if suffix in (".jsonl", ".ndjson") or (text.startswith(b"{") and _is_object(text.splitlines()[0], len(head))):
-        return "jsonl"
-    if suffix == ".txt":
-        return "text"
-    raise BadInput(
-        f"File {str(path)!r} is none of JSONL, a JSON array of objects, CSV, TSV, Parquet and plain text (.txt); "
-        "save it as one of these."
-    )
+def _of_dataset(name: str, dataset: Any) -> _Part:
+    return _Part(len(dataset), partial(read_dataset_rows, name, dataset))
 
 
-def _refuse_what_is_no_text(path: Path, head: bytes) -> None:
-    if not head.strip():
-        raise BadInput(f"File {str(path)!r} is empty.")
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise BadInput(f"File {str(path)!r} is encoded in UTF-16; save it as UTF-8.")
-    if path.suffix.lower() == ".parquet" or b"\0" in head:
-        raise BadInput(
-            f"File {str(path)!r} is binary, and not Parquet; give JSONL, JSON, CSV, TSV, Parquet or plain text."
-        )
+def _open_file(name: str, path: Path, settings: IngestSettings) -> _Part:
+    """Recognise a file. `name` is what its rows say they come from."""
+    with open_stream(path) as stream:
+        head = stream.read(SNIFFED_BYTES)
+    size = path.stat().st_size
+    kind = recognise_kind(name, head, suffix_of(path), USUAL_NAMES)
+    if kind in ("parquet", "arrow-file", "arrow-stream"):
+        return _Part(size, _column_reader(name, path, kind))
+    is_mac = kind != "json" and _has_mac_lines(head)
+    head = head.replace(b"\r", b"\n") if is_mac else head
+    read: ReadText = read_passage_rows if kind == "text" else read_jsonl_rows
+    if kind == "table":
+        whole_lines = head[: head.rfind(b"\n") + 1] if len(head) == SNIFFED_BYTES else head
+        usual = "\t" if suffix_of(path) == ".tsv" else ","
+        plan = plan_table(name, whole_lines or head, usual, settings.header, USUAL_NAMES)
+        read = partial(read_csv_rows, plan=plan)
+    elif kind == "json":
+        read = _json_reader(name, path, settings)
+    return _Part(size, partial(_read_text, name, path, read, is_mac))
 
 
-def _is_line(text: bytes) -> bool:
-    """Whether the first line is JSON by itself and others follow, as in a file of JSON lines."""
-    first, _, rest = text.partition(b"\n")
-    try:
-        orjson.loads(first)
-    except orjson.JSONDecodeError:
-        return False
-    return bool(rest.strip())
+def _has_mac_lines(head: bytes) -> bool:
+    returns, feeds = head.count(b"\r"), head.count(b"\n")
+    return returns - head.count(b"\r\n") > feeds
 
 
-def _is_object(line: bytes, sniffed: int) -> bool:
-    if len(line) >= sniffed:
-        return True  # the line goes on past what was read
-    try:
-        return isinstance(orjson.loads(line), dict)
-    except orjson.JSONDecodeError:
-        return False
+def _read_text(name: str, path: Path, read: ReadText, is_mac: bool, skip: Skip, meter: Meter) -> Iterator[SourceRow]:
+    with open_stream(path, meter) as plain:
+        yield from read(name, io.BufferedReader(UnixLines(plain)) if is_mac else plain, skip)
 
 
-def _load_folder(path: Path, split: str | None) -> Any:
-    from datasets import DatasetDict, load_dataset, load_from_disk
-
-    saved = (path / "dataset_info.json").is_file() or (path / "dataset_dict.json").is_file()
-    try:
-        loaded = load_from_disk(str(path)) if saved else load_dataset(str(path), split=split or "train")
-    except Exception as error:  # datasets raises many kinds
-        raise BadInput(f"Folder {str(path)!r} cannot be read by datasets: {_first_line(error)}") from None
-    if not isinstance(loaded, DatasetDict):
-        return loaded
-    name = split or ("train" if "train" in loaded or len(loaded) > 1 else next(iter(loaded)))
-    if name not in loaded:
-        raise BadInput(f"Folder {str(path)!r} has no split {name!r}; its splits are: {', '.join(loaded)}.")
-    return loaded[name]
+def _json_reader(name: str, path: Path, settings: IngestSettings) -> ReadText:
+    with open_stream(path) as stream:
+        layout: Layout = find_layout(name, stream, settings.split, partial(_is_row, settings))
+    if layout.kind == "lines":
+        return read_jsonl_rows
+    if layout.kind == "single":
+        return read_single_row
+    if layout.kind == "columns":
+        return partial(read_column_rows, name)
+    return partial(read_element_rows, layout=layout)
 
 
-def _load_hub(source: str, split: str | None) -> Any:
-    from datasets import load_dataset
-    from huggingface_hub import constants, dataset_info
-
-    try:
-        if not constants.HF_HUB_OFFLINE:
-            dataset_info(source, timeout=10)  # says no at once, where load_dataset tries again and again
-        return load_dataset(source, split=split or "train")
-    except Exception as error:  # datasets and the hub's client raise many kinds
-        raise BadInput(
-            f"{source!r} is neither a file or folder here nor a dataset that the hub gives: {_first_line(error)}"
-        ) from None
+def _is_row(settings: IngestSettings, value: dict[str, Any]) -> bool:
+    """Whether an object is a row by itself: it fits a shape."""
+    with suppress(BadInput):
+        return recognise("", [value], settings.format, settings.mapping).confidence > 0
+    return False
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+def _column_reader(name: str, path: Path, kind: ColumnsKind) -> Read:
+    """Columns are read from all places of a file, so a compressed one is unpacked first, and kept."""
+    if is_compressed(path):
+        with open_stream(path) as stream, (passing_folder() / path.stem).open("wb") as unpacked:
+            shutil.copyfileobj(stream, unpacked, 1 << 20)
+        path = Path(unpacked.name)
+    check_columns(name, path, kind)
+    return partial(read_column_file, name, path, kind)

@@ -36,6 +36,13 @@ def main(path: Path) -> int:
         return _run(folder)
 
 
+def run_here(path: Path) -> int:
+    """Run the job in this process, for work so short that starting another would take longer; 0 when it is done."""
+    folder = JobFolder(path)
+    with (path / "worker.lock").open("w") as lock:
+        return _run(folder) if _take_lock(lock.fileno()) else 1
+
+
 def _take_lock(descriptor: int) -> bool:
     """Whoever asks whether we live holds the lock for an instant, so one refusal means nothing."""
     for _ in range(20):

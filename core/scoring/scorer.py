@@ -30,6 +30,7 @@ ReadRows = Callable[[range], Sequence[Example]]
 Render = Callable[[Example], Rendered]
 Report = Callable[[int], None]
 Scored = tuple[ExampleScores, ExampleFeatures | None]
+Known = Callable[[int], Scored | None]
 
 
 class Scorer:
@@ -46,23 +47,39 @@ class Scorer:
                 model.dimension, settings.projection, settings.projection_seed, model.device
             )
 
-    def score_shards(self, read_rows: ReadRows, render: Render, plans: Sequence[ShardPlan], report: Report) -> None:
+    def score_shards(
+        self,
+        read_rows: ReadRows,
+        render: Render,
+        plans: Sequence[ShardPlan],
+        report: Report,
+        known: Known = lambda _: None,
+    ) -> None:
         """Score the planned shards, in order.
 
         `read_rows` gives the examples of a range of rows; `report` is called with the number of
-        rows each batch finished, and may raise to cancel: nothing but the open shard is lost.
+        rows each batch finished, and may raise to cancel: nothing but the open shard is lost. A row
+        that is `known` is not scored again.
         """
         for plan, rendered in _render_ahead(read_rows, render, plans):
-            scored = self.score(rendered, report)
+            scored = self.score(rendered, report, [known(row) for row in plan.rows])
             if self._with_features:
                 write_features(plan.features, [features for _, features in scored], self._width)
             write_scores(plan.path, plan.rows, rendered, [scores for scores, _ in scored])
 
-    def score(self, rendered: Sequence[Rendered], report: Report = lambda _: None) -> list[Scored]:
-        """Score these examples, in their order; what cannot be scored has a reason instead."""
+    def score(
+        self,
+        rendered: Sequence[Rendered],
+        report: Report = lambda _: None,
+        known: Sequence[Scored | None] = (),
+    ) -> list[Scored]:
+        """Score these examples, in their order; what cannot be scored has a reason instead, what is known stays."""
         words = self.forward.model.words
         results: list[Scored] = [(ExampleScores.failed(_why_not(example, words)), None) for example in rendered]
         scorable = [i for i, (scores, _) in enumerate(results) if scores.reason is None]
+        for i, before in enumerate(known):
+            results[i] = before or results[i]
+        scorable = [i for i in scorable if not (known and known[i])]
         report(len(rendered) - len(scorable))
         lengths = [len(rendered[i].input_ids) for i in scorable]
         for batch in batches_by_length(lengths, self.limits.batch_tokens, self.forward.model.boundary):

@@ -4,6 +4,7 @@ One process owns the file. Inside it every use has a cursor of its own, since Du
 two calls on one connection, and all writing goes through one lock.
 """
 
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,14 @@ import duckdb
 from core.errors import BadInput, WorkspaceBusy
 from core.store.schema import STEPS
 
+SETTINGS = (
+    f"SET memory_limit = '{os.environ.get('GLEANER_DATABASE_MEMORY', '600MB')}'",  # beyond it DuckDB uses the disk
+    f"SET threads = {min(4, os.cpu_count() or 1)}",  # each wants memory of its own
+    "SET wal_autocheckpoint = '256MB'",  # with the default of 16 MB, loading checkpoints after every block
+    "SET enable_external_access = false",
+    "SET lock_configuration = true",
+)
+
 
 class Database:
     """An open workspace database with an up-to-date schema."""
@@ -25,7 +34,7 @@ class Database:
         self._connection = _connect(path)
         try:
             self._upgrade()
-            for statement in ("SET enable_external_access = false", "SET lock_configuration = true"):
+            for statement in SETTINGS:
                 self._connection.execute(statement)
         except duckdb.Error as error:
             self._connection.close()

@@ -1,43 +1,16 @@
 """Which datasets are there, and what is in them?"""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import duckdb
-import pyarrow as pa
-
+from core.blocks import plain_messages
 from core.errors import BadInput
-from core.records import DatasetRow, Example, ExamplePage, ExampleRow, IngestReport, Quarantined
+from core.records import DatasetRow, Example, ExamplePage, ExampleRow, Quarantined
 from core.store.database import Database
+from core.store.versions import DATASET_COLUMNS
 
-EXAMPLE_SCHEMA = pa.schema(
-    [
-        ("dataset", pa.string()),
-        ("row_number", pa.int64()),
-        ("example_id", pa.string()),
-        ("file", pa.string()),
-        ("line", pa.int64()),
-        ("prompt", pa.string()),
-        ("response", pa.string()),
-        ("messages", pa.string()),
-        ("tools", pa.string()),
-        ("original", pa.string()),
-    ]
-)
-QUARANTINE_SCHEMA = pa.schema(
-    [
-        ("dataset", pa.string()),
-        ("file", pa.string()),
-        ("line", pa.int64()),
-        ("byte_offset", pa.int64()),
-        ("reason", pa.string()),
-        ("raw", pa.string()),
-    ]
-)
-EXAMPLE_COLUMNS = "row_number, example_id, file, line, messages, original, tools"
+EXAMPLE_COLUMNS = "row_number, example_id, file, line, prompt, response, messages, original, tools"
 
 
 class Datasets:
@@ -46,24 +19,21 @@ class Datasets:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    @contextmanager
-    def loading(self, name: str) -> Iterator["Loading"]:
-        """One transaction for a whole dataset: it appears complete or not at all."""
-        with self._database.writing() as cursor:
-            if cursor.execute("SELECT 1 FROM datasets WHERE name = ?", [name]).fetchall():
-                raise BadInput(f"Dataset {name!r} was loaded by somebody else meanwhile; choose another name.")
-            yield Loading(cursor, name)
-
     def all(self) -> list[DatasetRow]:
         """Every dataset, the newest first."""
         with self._database.reading() as cursor:
-            rows = cursor.execute("SELECT * FROM datasets ORDER BY created_at DESC, name").fetchall()
+            rows = cursor.execute(
+                f"SELECT {DATASET_COLUMNS} FROM datasets ORDER BY created_at DESC, name"  # noqa: S608
+            ).fetchall()
         return [_dataset(row) for row in rows]
 
     def get(self, name: str) -> DatasetRow:
         """Raises BadInput naming the datasets there are."""
         with self._database.reading() as cursor:
-            rows = cursor.execute("SELECT * FROM datasets WHERE name = ?", [name]).fetchall()
+            rows = cursor.execute(
+                f"SELECT {DATASET_COLUMNS} FROM datasets WHERE name = ?",  # noqa: S608
+                [name],
+            ).fetchall()
         if not rows:
             known = ", ".join(dataset.name for dataset in self.all()) or "none yet"
             raise BadInput(f"There is no dataset {name!r}; loaded are: {known}.")
@@ -87,7 +57,13 @@ class Datasets:
         """All examples in row order, a block at a time."""
         total = self.get(name).rows_loaded
         for start in range(0, total, block_rows):
-            yield self.examples(name, range(start, min(start + block_rows, total)))
+            with self._database.reading() as cursor:
+                found = cursor.execute(
+                    f"SELECT {EXAMPLE_COLUMNS} FROM examples WHERE dataset = ? AND row_number BETWEEN ? AND ? "  # noqa: S608
+                    "ORDER BY row_number",
+                    [name, start, start + block_rows - 1],
+                ).fetchall()
+            yield [_example(row) for row in found]
 
     def example_ids(self, name: str) -> list[str]:
         """All example ids in row order."""
@@ -175,7 +151,7 @@ class Datasets:
         with self._database.reading() as cursor:
             rows = cursor.execute(
                 "SELECT file, line, byte_offset, reason, raw FROM quarantine WHERE dataset = ? "
-                "ORDER BY file, line LIMIT ? OFFSET ?",
+                "AND admitted_row IS NULL ORDER BY entry LIMIT ? OFFSET ?",
                 [name, limit, offset],
             ).fetchall()
         return [Quarantined(*row) for row in rows]
@@ -184,72 +160,27 @@ class Datasets:
         """Reasons with their counts, the most frequent first."""
         with self._database.reading() as cursor:
             rows = cursor.execute(
-                "SELECT reason, count(*) FROM quarantine WHERE dataset = ? GROUP BY reason ORDER BY 2 DESC, 1", [name]
+                "SELECT reason, count(*) FROM quarantine WHERE dataset = ? AND admitted_row IS NULL "
+                "GROUP BY reason ORDER BY 2 DESC, 1",
+                [name],
             ).fetchall()
         return [(row[0], row[1]) for row in rows]
 
 
-class Loading:
-    """An open transaction that fills one dataset."""
-
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, name: str) -> None:
-        self._cursor, self._name = cursor, name
-
-    def add(self, examples: Iterable[Example], quarantined: Iterable[Quarantined]) -> None:
-        """Insert a block of examples and of rows that could not be loaded."""
-        table = pa.Table.from_pylist([_columns(self._name, example) for example in examples], EXAMPLE_SCHEMA)
-        if table.num_rows:
-            self._cursor.register("incoming", table)
-            self._cursor.execute("INSERT INTO examples SELECT * FROM incoming")
-            self._cursor.unregister("incoming")
-        rows = pa.Table.from_pylist([{"dataset": self._name} | asdict(row) for row in quarantined], QUARANTINE_SCHEMA)
-        if rows.num_rows:
-            self._cursor.register("incoming", rows)
-            self._cursor.execute("INSERT INTO quarantine SELECT * FROM incoming")
-            self._cursor.unregister("incoming")
-
-    def finish(self, source: str, mapping: dict[str, str], content_hash: str, report: IngestReport) -> None:
-        """Enter the dataset itself; the transaction's end makes it visible."""
-        self._cursor.execute(
-            "INSERT INTO datasets (name, source, format, mapping, content_hash, rows_read, rows_loaded, "
-            "rows_quarantined) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                self._name,
-                source,
-                report.format,
-                json.dumps(mapping),
-                content_hash,
-                report.rows_read,
-                report.rows_loaded,
-                report.rows_quarantined,
-            ],
-        )
-
-
-def _columns(name: str, example: Example) -> dict[str, Any]:
-    turns = [f"{m.get('content') or ''}" for m in example.messages]
-    last = max((i for i, m in enumerate(example.messages) if m["role"] == "assistant"), default=len(turns))
-    return {
-        "dataset": name,
-        "row_number": example.row,
-        "example_id": example.example_id,
-        "file": example.file,
-        "line": example.line,
-        "prompt": "\n\n".join(turns[:last]),
-        "response": "\n\n".join(turns[last:]),
-        "messages": json.dumps(example.messages, ensure_ascii=False),
-        "tools": None if example.tools is None else json.dumps(example.tools, ensure_ascii=False),
-        "original": example.original,
-    }
-
-
 def _dataset(row: Sequence[Any]) -> DatasetRow:
-    name, source, shape, mapping, *rest = row
-    return DatasetRow(name, source, shape, json.loads(mapping), *rest)
+    values = dict(zip(DATASET_COLUMNS.split(", "), row, strict=True))
+    values |= {name: json.loads(values[name]) for name in ("mapping", "settings", "sources")}
+    return DatasetRow(**(values | {"sources": tuple(values["sources"])}))
 
 
 def _example(row: Sequence[Any]) -> Example:
-    row_number, example_id, file, line, messages, original, tools = row
+    row_number, example_id, file, line, prompt, response, messages, original, tools = row
     return Example(
-        example_id, row_number, file, line, json.loads(messages), original, None if tools is None else json.loads(tools)
+        example_id,
+        row_number,
+        file,
+        line,
+        plain_messages(prompt, response) if messages is None else json.loads(messages),
+        original,
+        None if tools is None else json.loads(tools),
     )

@@ -108,4 +108,35 @@ STEPS: tuple[tuple[str, str], ...] = (
         );
         """,
     ),
+    (
+        "loads by blocks, versions of a dataset, and repairs of rows that could not be loaded",
+        """
+        CREATE TABLE examples_by_row (
+            dataset VARCHAR NOT NULL, row_number BIGINT NOT NULL, example_id VARCHAR NOT NULL, file VARCHAR NOT NULL,
+            line BIGINT NOT NULL, prompt VARCHAR NOT NULL, response VARCHAR NOT NULL, messages VARCHAR,
+            tools VARCHAR, original VARCHAR NOT NULL
+        );
+        INSERT INTO examples_by_row SELECT * FROM examples ORDER BY dataset, row_number;
+        DROP TABLE examples;
+        ALTER TABLE examples_by_row RENAME TO examples;
+        ALTER TABLE datasets ADD COLUMN title VARCHAR;
+        ALTER TABLE datasets ADD COLUMN version INTEGER DEFAULT 1;
+        ALTER TABLE datasets ADD COLUMN previous VARCHAR;
+        ALTER TABLE datasets ADD COLUMN settings VARCHAR DEFAULT '{}';
+        ALTER TABLE datasets ADD COLUMN sources VARCHAR;
+        UPDATE datasets SET title = name, sources = to_json([source]);
+        ALTER TABLE quarantine ADD COLUMN entry BIGINT;
+        ALTER TABLE quarantine ADD COLUMN admitted_row BIGINT;
+        UPDATE quarantine SET entry = rowid;
+        CREATE TABLE repairs (
+            repair BIGINT PRIMARY KEY, dataset VARCHAR NOT NULL, entry BIGINT NOT NULL, kind VARCHAR NOT NULL,
+            text VARCHAR, who VARCHAR NOT NULL, made_at TIMESTAMP NOT NULL DEFAULT (now() AT TIME ZONE 'UTC')
+        );
+        CREATE TABLE loads (
+            load VARCHAR PRIMARY KEY, title VARCHAR NOT NULL, dataset VARCHAR NOT NULL, is_new BOOLEAN NOT NULL,
+            created_at TIMESTAMP NOT NULL DEFAULT (now() AT TIME ZONE 'UTC')
+        );
+        CREATE TABLE load_blocks (load VARCHAR NOT NULL, block BIGINT NOT NULL, PRIMARY KEY (load, block));
+        """,
+    ),
 )

@@ -4,30 +4,58 @@ A task is called by the worker as `task(folder, progress, **arguments)`; its arg
 plain JSON, and what it returns is kept in the job's progress.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from core.files import replacing
-from core.insight.projection import fit_projection
 from core.jobs.progress import Progress
-from core.scoring.arrays import open_arrays
-from core.settings import ProjectionSettings, RunSettings
-from core.tasks.models import claim_device, pin_models
-from core.tasks.scoring import ScoringRun
-from core.workspace import RunFolder
+from core.settings import CheckSettings, ProjectionSettings, RunSettings, ScoringSettings
+from core.workspace import RunFolder, WorkspaceFolder
+
+# What a task needs is imported by it: loading a dataset must not wait for torch.
+
+
+def load(folder: Path, progress: Progress, *, sources: list[str], settings: dict[str, Any], downloads: str) -> Any:
+    """Load a dataset: its rows become blocks. Goes on behind the blocks that exist."""
+    from core.tasks.loading import load
+
+    return load(folder, progress, sources=sources, settings=settings, downloads=downloads)
 
 
 def score(folder: Path, progress: Progress, *, run: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Score a dataset: base pass, calibration, calibrated pass. Resumes from the shards that exist."""
+    from core.tasks.models import claim_device, pin_models
+    from core.tasks.scoring import ScoringRun
+
     files = RunFolder(folder)
     chosen = claim_device(pin_models(RunSettings.checked(**settings), files))
     return ScoringRun(files, run, chosen, progress).complete()
 
 
+def check(folder: Path, progress: Progress, *, file: str, trainer: Any, model: str, settings: dict[str, Any]) -> Any:
+    """What a trainer would do with a file, as `dry_run.json`."""
+    from dataclasses import asdict
+
+    from core.data.trainers import check_file
+    from core.scoring.models import load_tokenizer
+
+    progress.begin(f"Dry run for {trainer}", 0, "")
+    models = WorkspaceFolder(folder.parents[1]).models
+    tokenizer = load_tokenizer(ScoringSettings.checked(model=model), models)
+    found = check_file(Path(file), trainer, tokenizer, CheckSettings.checked(**settings))
+    with replacing(folder / "dry_run.json") as partial:
+        partial.write_text(json.dumps(asdict(found)), encoding="utf-8")
+    return {"will_train": found.will_train}
+
+
 def project(folder: Path, progress: Progress, *, settings: dict[str, Any]) -> dict[str, Any]:
     """Draw the map of the run whose folder holds this job's folder."""
+    import numpy as np
+
+    from core.insight.projection import fit_projection
+    from core.scoring.arrays import open_arrays
+
     progress.begin("Drawing the map", 0, "")
     arrays = open_arrays(RunFolder(folder.parent).arrays)
     rows, points = fit_projection(arrays.mean_features, ProjectionSettings.checked(**settings))

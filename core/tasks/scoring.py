@@ -34,6 +34,7 @@ from core.selection.pool import Pool
 from core.selection.registry import find_criterion
 from core.settings import Budget, CalibrationSettings, RunSettings, ScoringSettings
 from core.tasks.models import check_pair
+from core.tasks.reuse import EarlierRun
 from core.tasks.rows import InputRows
 from core.workspace import RoundFolder, RunFolder, WorkspaceFolder
 
@@ -55,6 +56,7 @@ class ScoringRun:
         self.renderer = Renderer(load_tokenizer(scoring, models), scoring, longest)
         self._base: LoadedModel | None = None
         self._notes: list[str] = []
+        self._earlier = EarlierRun.of(files)
 
     def complete(self) -> dict[str, Any]:
         """Do what is not done yet, and report."""
@@ -67,7 +69,9 @@ class ScoringRun:
         tokens = self._join()
         if scoring.ifd:
             self._pass(self.files.alone, "Scoring the responses alone", self._render_alone, scoring)
-        if self.settings.calibration:
+        if self.settings.calibration and self._earlier:
+            self._calibrated_pass(self.files.calibrated, self.files.calibrated_model, "")
+        elif self.settings.calibration:
             self._calibrate_in_rounds(self.settings.calibration.for_domain())
         elif self.settings.calibrated_model:
             self._calibrated_pass(self.files.calibrated, Path(self.settings.calibrated_model), "")
@@ -106,7 +110,8 @@ class ScoringRun:
         self._compile(scorer)
         self.progress.begin(phase, len(self.rows.example_ids), "examples")
         self.progress.skip(len(self.rows.example_ids) - sum(len(plan.rows) for plan in missing))
-        scorer.score_shards(self.rows.read, render, missing, self.progress.advance)
+        known = self._earlier.known(folder.name, with_features=folder == self.files.base) if self._earlier else None
+        scorer.score_shards(self.rows.read, render, missing, self.progress.advance, known or (lambda _: None))
         self._note(scorer.forward)
 
     def _load(self, settings: ScoringSettings) -> LoadedModel:

@@ -6,16 +6,20 @@ from typing import Any, get_args
 
 import streamlit as st
 
+from core.data.shapes import SHAPES
+from core.errors import BadInput
 from core.records import Example
-from core.settings import IngestFormat, IngestSettings, parse_assignments
-from core.web.notices import escape_markdown, say
+from core.settings import IngestFormat, IngestSettings
+from core.web.notices import escape_markdown
 from core.web.scores import shorten
 from core.web.session import go_on_with, open_bench
-from core.web.theme import format_count, format_percent
-from core.workbench.loading import DEMO
+from core.web.theme import format_percent
+from core.workbench.loading import DEMO, Preview
 
-UPLOAD, PATH, DEMO_SOURCE = "Upload a file", "Path or hub id", "The demo"
-SUFFIXES = ["jsonl", "json", "ndjson", "csv", "tsv", "parquet", "txt"]
+UPLOAD, PATH, DEMO_SOURCE = "Upload files", "Path, URL or hub id", "The demo"
+SUFFIXES = ["jsonl", "json", "ndjson", "csv", "tsv", "parquet", "arrow", "txt", "gz", "zst"]
+NOT_THERE = "(none)"
+SHOWN_TURNS, SHOWN_CHARACTERS = 4, 400
 
 
 def load_card() -> None:
@@ -24,22 +28,30 @@ def load_card() -> None:
     if kind == DEMO_SOURCE:
         _offer_demo()
         return
-    source = _ask_upload() if kind == UPLOAD else _ask_path()
-    if not source:
+    sources = _ask_upload() if kind == UPLOAD else _ask_path()
+    if not sources:
         st.caption(
-            "JSONL, a JSON array, CSV, TSV, Parquet or plain text; Alpaca, ShareGPT, messages, prompt/completion."
+            "JSONL, JSON, CSV, TSV, Parquet, Arrow or plain text, also as .gz or .zst. Alpaca, ShareGPT, messages, "
+            "prompt and completion, question and answer are recognised."
         )
         return
     settings = _ask_settings()
-    _show_preview(source, settings)
-    name = st.text_input("Name of the dataset", value=_suggest_name(source), key=f"load.name.{source}")
+    found = _preview(sources, settings.model_dump_json())
+    mapping = _ask_mapping(sources, found)
+    if mapping != found.mapping:
+        settings = settings.model_copy(update={"format": found.format, "mapping": mapping})
+        found = _preview(sources, settings.model_dump_json())
+    _show_preview(found)
+    name = st.text_input("Name of the dataset", value=_suggest_name(sources[0]), key=f"load.name.{sources[0]}")
+    st.caption("Under the name of a dataset that is there, changed content becomes its next version.")
     if st.button("Load", type="primary"):
-        with st.spinner("Loading"):
-            report = open_bench().ingest(source, name, settings)
-        say(
-            f"Loaded {format_count(report.rows_loaded)} of {format_count(report.rows_read)} rows into {report.dataset}."
-        )
-        go_on_with(dataset=report.dataset, run=None, selection=None)
+        st.session_state["load"] = open_bench().start_loading(sources, name, settings, guarded=True)
+        st.rerun()
+
+
+@st.cache_data(show_spinner="Reading the first rows", max_entries=8, ttl=300)
+def _preview(sources: tuple[str, ...], settings: str) -> Preview:
+    return open_bench().preview(sources, IngestSettings.model_validate_json(settings), guarded=True)
 
 
 def _offer_demo() -> None:
@@ -52,14 +64,16 @@ def _offer_demo() -> None:
         go_on_with(dataset=DEMO, run=None, selection=None)
 
 
-def _ask_upload() -> str | None:
-    uploaded: Any = st.file_uploader("File", type=SUFFIXES, key="load.upload", label_visibility="collapsed")
-    return None if uploaded is None else _keep_upload(uploaded)
+def _ask_upload() -> tuple[str, ...]:
+    uploaded: Any = st.file_uploader(
+        "Files", type=SUFFIXES, key="load.upload", label_visibility="collapsed", accept_multiple_files=True
+    )
+    return tuple(_keep_upload(each) for each in uploaded)
 
 
 def _keep_upload(uploaded: Any) -> str:
     """Put an upload into the workspace under its own name, once per upload."""
-    folder = open_bench().folder.path / "sources" / str(uploaded.file_id)
+    folder = open_bench().folder.sources / str(uploaded.file_id)
     path = folder / Path(uploaded.name).name
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -69,52 +83,90 @@ def _keep_upload(uploaded: Any) -> str:
     return str(path)
 
 
-def _ask_path() -> str | None:
-    return st.text_input(
-        "Path on this server, or hub id",
+def _ask_path() -> tuple[str, ...]:
+    text = st.text_area(
+        "Path on this server, URL, or hub id; several files one a line",
         key="load.path",
-        placeholder="/data/train.jsonl or organisation/dataset",
-        help="A file, or a folder saved by the datasets library.",
-    ).strip()
+        height=68,
+        placeholder="/data/train.jsonl, https://…/train.jsonl.gz or organisation/dataset",
+        help="A file, or a folder of files or saved by the datasets library.",
+    )
+    return tuple(line.strip() for line in (text or "").splitlines() if line.strip())
 
 
 def _ask_settings() -> IngestSettings:
-    with st.expander("Shape and columns"):
-        left, right = st.columns(2)
+    fields = IngestSettings.model_fields
+    with st.expander("How it is read"):
+        left, middle, right = st.columns(3)
         shape = left.selectbox(
-            "Shape",
-            list(get_args(IngestFormat)),
-            key="load.format",
-            help=IngestSettings.model_fields["format"].description,
+            "Shape", list(get_args(IngestFormat)), key="load.format", help=fields["format"].description
         )
-        split = right.text_input("Split", key="load.split", help=IngestSettings.model_fields["split"].description)
-        mapping = st.text_input(
-            "Columns",
-            key="load.mapping",
-            placeholder="prompt=question completion=answer",
-            help="Only where the names are not recognised: field=column, one after the other.",
+        header = middle.selectbox(
+            "Header line", ["auto", "yes", "no"], key="load.header", help=fields["header"].description
         )
-    return IngestSettings.checked(format=shape, split=split or None, mapping=parse_assignments(mapping.split()))
+        limit = right.number_input(
+            "At most rows", min_value=1, value=None, key="load.limit", help=fields["limit"].description
+        )
+        split = left.text_input("Split", key="load.split", help=fields["split"].description)
+        config = middle.text_input("Configuration", key="load.config", help=fields["config"].description)
+        revision = right.text_input("Revision", key="load.revision", help=fields["revision"].description)
+    return IngestSettings.checked(
+        format=shape,
+        header=header,
+        limit=limit,
+        split=split or None,
+        config=config or None,
+        revision=revision or None,
+    )
 
 
-def _show_preview(source: str, settings: IngestSettings) -> None:
-    found = open_bench().preview(source, settings)
+def _ask_mapping(sources: tuple[str, ...], found: Preview) -> dict[str, str]:
+    """Which column is which field of the shape, as it was found or as the user says."""
+    fields = {field: field in shape.required for shape in SHAPES if _is_like(shape, found) for field in shape.names}
+    with st.expander("Which column is what"):
+        columns = st.columns(3)
+        mapping = {}
+        for number, (field, is_needed) in enumerate(fields.items()):
+            options = [*([] if is_needed else [NOT_THERE]), *found.columns]
+            now = found.mapping.get(field, NOT_THERE)
+            chosen = columns[number % 3].selectbox(
+                field.capitalize(),
+                options if now in options else [now, *options],
+                index=options.index(now) if now in options else 0,
+                key=f"load.column.{'|'.join(sources)}.{found.format}.{field}",
+            )
+            if chosen and chosen != NOT_THERE:
+                mapping[field] = chosen
+    return mapping
+
+
+def _is_like(shape: Any, found: Preview) -> bool:
+    return shape.name == found.format and all(field in found.mapping for field in shape.required)
+
+
+def _show_preview(found: Preview) -> None:
     mapped = ", ".join(f"{field} = {column}" for field, column in found.mapping.items())
     fits = format_percent(found.confidence)
-    st.markdown(f"**Found: {escape_markdown(found.format)}** ({escape_markdown(mapped)}; {fits} of a sample fits)")
+    st.markdown(f"**Found: {escape_markdown(found.format)}** ({escape_markdown(mapped)}; confidence {fits})")
     for row in found.rows:
         with st.container(border=True):
             if not isinstance(row, Example):
                 st.caption("Cannot be loaded")
                 st.text(row.reason)
                 continue
-            for message in row.messages[:4]:
+            for message in row.messages[:SHOWN_TURNS]:
                 st.caption(str(message["role"]).capitalize())
-                st.text(shorten(str(message.get("content") or ""), 400))
-            if len(row.messages) > 4:
-                st.caption(f"and {len(row.messages) - 4} more turns")
+                st.text(shorten(str(message.get("content") or ""), SHOWN_CHARACTERS))
+            if len(row.messages) > SHOWN_TURNS:
+                st.caption(f"and {len(row.messages) - SHOWN_TURNS} more turns")
 
 
 def _suggest_name(source: str) -> str:
-    stem = Path(source).stem or Path(source).name
-    return "".join(letter if letter.isalnum() or letter in " .@+-_" else "-" for letter in stem)[:80]
+    name = Path(source).name or source
+    for suffix in (".gz", ".zst"):
+        name = name.removesuffix(suffix)
+    stem = Path(name).stem or name
+    named = "".join(letter if letter.isalnum() or letter in " .@+-_" else "-" for letter in stem)[:80]
+    if not named:
+        raise BadInput(f"{source!r} has no name to suggest; give one.")
+    return named

@@ -11,23 +11,26 @@ with Workbench("workspace") as bench:
 
 import logging
 import os
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from core.files import user_path
 from core.jobs.launcher import Launcher, Supervisor
-from core.store import Database, Datasets, Decisions, Orders, Runs, Selections
+from core.store import Database, Datasets, Decisions, Loads, Orders, Repairs, Runs, Selections
+from core.workbench.checking import Checking
 from core.workbench.comparing import Comparing
 from core.workbench.explaining import Explaining
-from core.workbench.loading import Loading
-from core.workbench.shipping import Shipping
+from core.workbench.mending import Mending
+from core.workbench.overview import Overview
+from core.workbench.replaying import Replaying
 from core.workspace import WorkspaceFolder
 
 __all__ = ["Workbench", "default_workspace"]
 
 
-class Workbench(Loading, Explaining, Comparing, Shipping):
+class Workbench(Mending, Overview, Explaining, Comparing, Replaying, Checking):
     """An open workspace. One process has it at a time; inside it, any thread may use it."""
 
     def __init__(self, workspace: Path | str | None = None, *, supervise: bool = False) -> None:
@@ -41,6 +44,8 @@ class Workbench(Loading, Explaining, Comparing, Shipping):
         self.datasets, self.runs = Datasets(self.database), Runs(self.database)
         self.selections, self.orders = Selections(self.database), Orders(self.database)
         self.decisions = Decisions(self.database)
+        self.loads, self.repairs = Loads(self.database), Repairs(self.database)
+        self.taking = threading.Lock()
         self._group_columns, self._groups, self._pools, self._kept = {}, {}, {}, {}
         self.launcher = Launcher()
         self.take_in()
@@ -51,6 +56,11 @@ class Workbench(Loading, Explaining, Comparing, Shipping):
         if self._supervisor:
             self._supervisor.stop()
         self.database.close()
+
+    def take_in(self) -> None:
+        """Take what jobs have finished into the database: blocks of rows, shards of scores, maps."""
+        self.take_loads()
+        super().take_in()
 
     def __enter__(self) -> Self:
         return self

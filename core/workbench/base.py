@@ -1,6 +1,7 @@
 """What every part of the workbench may use."""
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -8,7 +9,7 @@ from typing import TypeVar
 from core.errors import BadInput
 from core.files import user_path
 from core.jobs.launcher import Launcher
-from core.store import Database, Datasets, Decisions, Orders, Runs, Selections
+from core.store import Database, Datasets, Decisions, Loads, Orders, Repairs, Runs, Selections
 from core.workspace import WorkspaceFolder
 
 K = TypeVar("K")
@@ -25,7 +26,10 @@ class Bench:
     selections: Selections
     orders: Orders
     decisions: Decisions
+    loads: Loads
+    repairs: Repairs
     launcher: Launcher
+    taking: threading.Lock
 
 
 def keep_last(kept: dict[K, V], key: K, most: int, make: Callable[[], V]) -> V:

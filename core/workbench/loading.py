@@ -1,59 +1,250 @@
-"""Load: a source becomes a dataset, every row loaded or quarantined."""
+"""Load: sources become a dataset, every row loaded or quarantined."""
 
+import hashlib
+import json
+import os
 import re
+import shutil
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from core.blocks import Blocks
 from core.data.demo import write_demo
-from core.data.ingest import ContentHasher, Ingest, Preview, preview, read_examples
-from core.errors import BadInput
-from core.records import DatasetRow, IngestReport
+from core.data.ingest import Ingest, Preview, preview, read_examples
+from core.errors import BadInput, JobFailed
+from core.files import user_path
+from core.jobs.folder import JobFolder
+from core.jobs.worker import run_here
+from core.records import DatasetRow, IngestReport, JobProgress
 from core.settings import IngestSettings
+from core.store.loads import LoadRow
 from core.workbench.base import Bench
 
 DEMO = "demo"
 NAME = re.compile(r"[\w][\w .@+-]{0,79}")
+SHORT_BYTES = 32_000_000
+BLOCKS_AT_ONCE = 6
+Sources = Path | str | Sequence[Path | str]
 
 
 class Loading(Bench):
-    """Datasets: loading them and looking into them."""
+    """Datasets: loading them, as jobs whose blocks are taken into the database as they come."""
 
     def demo(self) -> IngestReport:
         """Load the demo: real English question-and-answer chats. Loading it again changes nothing."""
-        sources = self.folder.path / "sources"
-        sources.mkdir(parents=True, exist_ok=True)
-        return self.ingest(write_demo(sources / "chatterbot-corpus.jsonl"), DEMO)
+        known = next((dataset for dataset in self.datasets.all() if dataset.name == DEMO), None)
+        if known:
+            return known.report
+        self.folder.sources.mkdir(parents=True, exist_ok=True)
+        return self.ingest(write_demo(self.folder.sources / "chatterbot-corpus.jsonl"), DEMO)
 
-    def preview(self, source: Path | str, settings: IngestSettings | None = None) -> Preview:
-        """The shape found and the first rows, before anything is loaded. Raises BadInput."""
-        return preview(str(source), settings or IngestSettings())
+    def preview(self, source: Sources, settings: IngestSettings | None = None, *, guarded: bool = False) -> Preview:
+        """The shape found and the first rows, before anything is loaded. `guarded` lets only files under
+        `allowed_roots` be read. Raises BadInput."""
+        return preview(self._open(_as_list(source), settings or IngestSettings(), guarded))
 
-    def ingest(self, source: Path | str, name: str, settings: IngestSettings | None = None) -> IngestReport:
-        """Load a source under a name. The same content again changes nothing.
+    def start_loading(
+        self, source: Sources, name: str, settings: IngestSettings | None = None, *, guarded: bool = False
+    ) -> str:
+        """Start to load under a name, or go on with it, and return the load's name at once.
 
-        Raises BadInput for an unusable source or name, and for a name that holds other content.
+        Raises BadInput for an unusable source or name. Other content than a dataset of that name has becomes its next
+        version; the same content changes nothing.
         """
+        load = self._begin(_as_list(source), name, settings or IngestSettings(), guarded)
+        self.launcher.start(JobFolder(self.folder.loads / load))
+        return load
+
+    def ingest(
+        self,
+        source: Sources,
+        name: str,
+        settings: IngestSettings | None = None,
+        follow: Callable[[JobProgress], None] = lambda _: None,
+    ) -> IngestReport:
+        """Load and wait. `follow` is called with the progress. Raises BadInput like `start_loading`."""
+        sources = _as_list(source)
+        load = self._begin(sources, name, settings or IngestSettings(), guarded=False)
+        job = JobFolder(self.folder.loads / load)
+        if _local_bytes(sources) <= SHORT_BYTES:
+            run_here(job.path)
+        else:
+            self.launcher.start(job)
+        while not (progress := job.progress()).has_ended:
+            follow(progress)
+            self.take_loads()
+            time.sleep(0.1)
+        self.take_loads()
+        if progress.state == "failed":
+            raise BadInput(str(progress.error))
+        if progress.state != "done":
+            raise JobFailed(f"Loading was {progress.state}; the same command goes on from where it stopped.")
+        return self.load_report(load)
+
+    def load_report(self, load: str) -> IngestReport:
+        """The counts of a finished load, under the name that its content has."""
+        loaded = JobFolder(self.folder.loads / load).progress().result
+        title = json.loads((self.folder.loads / load / "title.json").read_text(encoding="utf-8"))
+        found = _same_content(self._versions(title), str(loaded["content_hash"]))
+        if found is None:
+            raise JobFailed(f"Dataset {title!r} is not loaded to its end; load it again.")
+        return found.report
+
+    def load_progress(self, load: str) -> JobProgress:
+        """Where a load stands."""
+        return JobFolder(self.folder.loads / load).progress()
+
+    def loads_under_way(self) -> list[tuple[LoadRow, JobProgress]]:
+        """Every load that is not finished, with where it stands."""
+        return [(load, self.load_progress(load.load)) for load in self.loads.all()]
+
+    def cancel_load(self, load: str) -> None:
+        """Ask a load to stop after its block. It can be resumed or discarded."""
+        JobFolder(self.folder.loads / load).cancel()
+
+    def resume_load(self, load: str) -> None:
+        """Go on behind the last complete block."""
+        self.launcher.start(JobFolder(self.folder.loads / load))
+
+    def discard_load(self, load: str) -> None:
+        """Forget a load and remove what it staged. Raises BadInput while it runs."""
+        found = next((row for row in self.loads.all() if row.load == load), None)
+        if JobFolder(self.folder.loads / load).is_alive():
+            raise BadInput("This load is still running; cancel it first.")
+        if found:
+            self.loads.discard(found)
+        shutil.rmtree(self.folder.loads / load, ignore_errors=True)
+
+    def take_loads(self) -> None:
+        """Take finished blocks into the database, and enter the datasets that are complete, each exactly once."""
+        with self.taking:
+            for load in self.loads.all():
+                progress = self.load_progress(load.load)
+                if progress.state == "failed":
+                    self._let_go(load)
+                elif load.is_new:
+                    self._take_blocks(load)
+                if progress.state == "done":
+                    self._finish(load, progress.result)
+        self.launcher.reap()
+
+    def _begin(self, sources: list[str], name: str, settings: IngestSettings, guarded: bool) -> str:
         if not NAME.fullmatch(name):
             raise BadInput(f"{name!r} cannot be a dataset's name; use up to 80 letters, digits, spaces and . _ @ + -")
-        ingest = read_examples(str(source), settings or IngestSettings())
-        known = {dataset.name: dataset for dataset in self.datasets.all()}
-        if name in known:
-            return _compare(ingest, known[name])
-        hasher = ContentHasher()
-        with self.datasets.loading(name) as loading:
-            loaded = quarantined = 0
-            for block in ingest:
-                loading.add(block.examples, block.quarantined)
-                loaded, quarantined = loaded + len(block.examples), quarantined + len(block.quarantined)
-                hasher.update(block.examples)
-            report = IngestReport(name, ingest.format, ingest.rows_read, loaded, quarantined)
-            loading.finish(str(source), ingest.mapping, hasher.hexdigest(), report)
-        return report
+        ingest = self._open(sources, settings, guarded)
+        title = next((dataset.title for dataset in self.datasets.all() if dataset.name == name), name)
+        arguments = {
+            "sources": [_absolute(source) for source in sources],
+            "settings": settings.model_dump(mode="json"),
+            "downloads": str(self._downloads),
+        }
+        described = json.dumps([title, arguments, ingest.format, ingest.mapping, _fingerprint(sources)], sort_keys=True)
+        load = hashlib.sha256(described.encode()).hexdigest()[:12]
+        self._clear_ended(load, title)
+        versions = self._versions(title)
+        self.loads.begin(LoadRow(load, title, self._free_name(title), is_new=not versions))
+        job = JobFolder(self.folder.loads / load)
+        job.create("core.tasks:load", arguments)
+        (job.path / "title.json").write_text(json.dumps(title), encoding="utf-8")
+        return load
+
+    def _clear_ended(self, load: str, title: str) -> None:
+        """An interrupted load of the same title but of other content gives way; a finished one of this name too."""
+        for other in self.loads.all():
+            if other.title == title and other.load != load and not self.load_progress(other.load).is_working:
+                self.discard_load(other.load)
+        if not any(other.load == load for other in self.loads.all()):
+            shutil.rmtree(self.folder.loads / load, ignore_errors=True)
+
+    def _open(self, sources: list[str], settings: IngestSettings, guarded: bool) -> Ingest:
+        return read_examples(sources, settings, self._downloads, self.allowed_roots(guarded))
+
+    def allowed_roots(self, guarded: bool) -> list[Path] | None:
+        """Where files may be read: those that GLEANER_ROOTS names, and for the pages also the home folder, the one
+        that the server was started in, and the workspace. None is no limit."""
+        named = [Path(root).resolve() for root in os.environ.get("GLEANER_ROOTS", "").split(os.pathsep) if root]
+        if not guarded:
+            return [*named, self.folder.path] if named else None
+        return [*named, Path.home().resolve(), Path.cwd().resolve(), self.folder.path]
+
+    @property
+    def _downloads(self) -> Path:
+        return self.folder.sources / "downloads"
+
+    def _versions(self, title: str) -> list[DatasetRow]:
+        """The versions of a title, the newest first."""
+        versions = [dataset for dataset in self.datasets.all() if dataset.title == title]
+        return sorted(versions, key=lambda dataset: dataset.version, reverse=True)
+
+    def _free_name(self, title: str) -> str:
+        used = {dataset.name for dataset in self.datasets.all()} | {load.dataset for load in self.loads.all()}
+        names = (title if number == 1 else f"{title}@{number}" for number in range(1, len(used) + 2))
+        return next(name for name in names if name not in used)
+
+    def _take_blocks(self, load: LoadRow) -> None:
+        blocks, taken = Blocks(self.folder.loads / load.load / "blocks"), self.loads.taken(load.load)
+        fresh = [number for number in range(blocks.count()) if number not in taken]
+        for start in range(0, len(fresh), BLOCKS_AT_ONCE):
+            numbers = fresh[start : start + BLOCKS_AT_ONCE]
+            self.loads.take(load, [(number, blocks.read(number)) for number in numbers])
+            for number in numbers:
+                blocks.drop_rows(number)
+
+    def _finish(self, load: LoadRow, loaded: dict[str, Any]) -> None:
+        versions = self._versions(load.title)
+        if _same_content(versions, loaded["content_hash"]) is None:
+            self._take_blocks(load)
+            _, arguments = JobFolder(self.folder.loads / load.load).request()
+            newest = versions[0] if versions else None
+            entered = DatasetRow(
+                name=load.dataset,
+                **loaded,
+                title=load.title,
+                version=newest.version + 1 if newest else 1,
+                previous=newest.name if newest else None,
+                settings=arguments["settings"],
+                sources=tuple(arguments["sources"]),
+            )
+            self.loads.finish(load, entered)
+        self._let_go(load)
+
+    def _let_go(self, load: LoadRow) -> None:
+        """Drop what a load staged and its blocks; its folder keeps its last word."""
+        self.loads.discard(load)
+        shutil.rmtree(self.folder.loads / load.load / "blocks", ignore_errors=True)
+        if not self.loads.all():
+            shutil.rmtree(self._downloads, ignore_errors=True)
 
 
-def _compare(ingest: Ingest, known: DatasetRow) -> IngestReport:
-    hasher = ContentHasher()
-    for block in ingest:
-        hasher.update(block.examples)
-    if hasher.hexdigest() != known.content_hash:
-        raise BadInput(f"Dataset {known.name!r} is there already with other rows or columns; choose another name.")
-    return known.report
+def _same_content(versions: Sequence[DatasetRow], content_hash: str) -> DatasetRow | None:
+    return next((version for version in versions if version.content_hash == content_hash), None)
+
+
+def _as_list(source: Sources) -> list[str]:
+    sources = [source] if isinstance(source, str | Path) else list(source)
+    if not sources:
+        raise BadInput("No source was named to load from.")
+    return [str(each) for each in sources]
+
+
+def _absolute(source: str) -> str:
+    """The job runs in another folder, where a relative path would lead elsewhere."""
+    path = user_path(source)
+    return str(path.resolve()) if path.exists() else source
+
+
+def _local_files(sources: Sequence[str]) -> list[Path]:
+    paths = [user_path(source) for source in sources]
+    inside = [sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path] for path in paths]
+    return [file for files in inside for file in files if file.is_file()]
+
+
+def _local_bytes(sources: Sequence[str]) -> int:
+    return sum(file.stat().st_size for file in _local_files(sources))
+
+
+def _fingerprint(sources: Sequence[str]) -> list[tuple[str, int, int]]:
+    """What tells that files were changed since a load of them was interrupted."""
+    return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in _local_files(sources)]

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import logging
+import os
 import platform
+import shutil
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -15,9 +17,9 @@ from safetensors import SafetensorError
 
 from core import __version__
 from core.errors import BadInput, JobFailed
-from core.files import replacing, user_path
+from core.files import replacing, replacing_folder, user_path
 from core.jobs.folder import JobFolder, write_atomically
-from core.records import JobProgress, RunRow, ScoreReport
+from core.records import DatasetRow, JobProgress, RunRow, ScoreReport
 from core.scoring.arrays import RunArrays, open_arrays
 from core.scoring.device import settle
 from core.scoring.identity import run_identity
@@ -26,7 +28,7 @@ from core.settings import ProjectionSettings, RunSettings
 from core.workbench.base import check_target
 from core.workbench.rendering import Rendering
 from core.workbench.tables import write_table
-from core.workspace import write_input
+from core.workspace import RunFolder, write_input
 
 SCORING_VERSION = 3
 """Raised whenever the same settings would score otherwise, so that older runs are not taken for it."""
@@ -105,9 +107,14 @@ class Scoring(Rendering):
             "settings": _without_device_number(chosen).model_dump(mode="json"),
             "scoring_version": SCORING_VERSION,
         }
+        earlier = self._earlier_run(content, described)
+        if earlier:
+            described["scores_taken_from"] = earlier.run
         run = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
         files = self.folder.run(run)
         files.path.mkdir(parents=True, exist_ok=True)
+        if earlier and not files.reuse.exists():
+            self._take_over(earlier, content, files)
         if not files.input.exists():
             write_input(files.input, self._blocks(content, renderer, chosen.scoring.shard_rows or 64))
         if not files.settings.exists():
@@ -117,6 +124,31 @@ class Scoring(Rendering):
         self.runs.add(run, dataset, json.dumps(described["settings"]), identity)
         self.launcher.start(JobFolder(files.path))
         return run
+
+    def _earlier_run(self, dataset: DatasetRow, described: dict[str, Any]) -> RunRow | None:
+        """The newest finished run of the dataset's previous version by the same model and settings."""
+        before = self.datasets.get(dataset.previous) if dataset.previous else None
+        if before is None or described["settings"]["scoring"]["prompt_features"]:
+            return None
+        if (before.format, before.mapping) != (dataset.format, dataset.mapping):
+            return None
+        same = (
+            run
+            for run in self.runs.of_dataset(before.name)
+            if run.model_identity == described["model_identity"] and run.settings == described["settings"]
+        )
+        return next((run for run in same if self.run_progress(run.run).state == "done"), None)
+
+    def _take_over(self, earlier: RunRow, dataset: DatasetRow, files: RunFolder) -> None:
+        """Say which rows have scores in the earlier run, and link its calibrated model: ΔNLL is then of one model."""
+        model, before = self.folder.run(earlier.run).calibrated_model, self.datasets.example_ids(earlier.dataset)
+        places = {example_id: row for row, example_id in enumerate(before)}
+        rows = np.array([places.get(id_, -1) for id_ in self.datasets.example_ids(dataset.name)], dtype=np.int64)
+        if model.exists() and not files.calibrated_model.exists():
+            with replacing_folder(files.calibrated_model) as partial:
+                shutil.copytree(model, partial, copy_function=os.link, dirs_exist_ok=True)
+        with replacing(files.reuse) as partial, partial.open("wb") as stream:
+            np.savez(stream, run=np.array(earlier.run), rows=rows)
 
     def score(
         self,

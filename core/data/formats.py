@@ -1,0 +1,187 @@
+"""How is an example said in the format that a trainer reads? One row in, one line's fields out.
+
+original            the row as it came
+messages            {"messages": [{"role", "content", …}]}, OpenAI's shape
+prompt-completion   {"prompt": [messages], "completion": [messages]}, TRL's conversational shape
+alpaca              {"instruction", "input", "output"}: one turn each way
+sharegpt            {"conversations": [{"from", "value"}]} by LLaMA-Factory's tags
+
+One file has one schema: `tools` and `system` stand on every line or on none. `tools`, and a call's
+`arguments`, are JSON text: `datasets` takes the type of a column from the file's first 10 MB, and
+refuses the file where a later object has other keys. OpenAI, which does not read through `datasets`,
+wants `tools` as a list, and not at all where it is empty: so it is in a file made for it.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from core.records import Message
+from core.settings import ExportFormat, Trainer
+
+CALLED = ("tool_calls", "tool_call_id", "name")
+SHARED_NAMES = {"user": "human", "assistant": "gpt", "tool": "observation", "system": "system"}
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRow:
+    """One example to export."""
+
+    row: int
+    example_id: str
+    messages: list[Message]
+    tools: list[Any] | None
+    original: str
+
+
+@dataclass(frozen=True)
+class FileSchema:
+    """Which optional fields every line of a file has.
+
+    With `with_calls` some turns have keys that others have not (a call, its id, a name). Then every
+    assistant turn of `messages` also has OpenAI's `weight` 1, its default: turns of unequal keys on
+    the first line are what makes `datasets` read a list of turns as plain JSON.
+    """
+
+    with_tools: bool = False
+    with_system: bool = False
+    with_calls: bool = False
+    for_openai: bool = False
+
+
+class NotExpressible(Exception):
+    """A row that a format cannot say; `reason` names what the row has: "several turns"."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def convert(row: ExportRow, format: ExportFormat, schema: FileSchema) -> dict[str, Any]:
+    """The fields of one line. Raises NotExpressible when the format has no words for the row."""
+    if format == "original":
+        fields: dict[str, Any] = json.loads(row.original)
+        return fields
+    fields = CONVERTERS[format](row, schema)
+    if schema.for_openai:
+        return fields | ({"tools": row.tools} if row.tools else {})
+    if schema.with_tools:
+        fields["tools"] = json.dumps(row.tools or [], ensure_ascii=False)
+    return fields
+
+
+def find_schema(rows: Iterable[ExportRow], format: ExportFormat, trainer: Trainer | None = None) -> FileSchema:
+    """The optional fields that the rows need in a format, and by its trainer."""
+    tools = system = calls = False
+    for row in rows:
+        tools = tools or bool(row.tools)
+        system = system or _leading_system(row.messages) is not None
+        calls = calls or any(message.get(key) for message in row.messages for key in CALLED)
+    if format == "original":
+        return FileSchema()
+    has_field = format in ("alpaca", "sharegpt")
+    for_openai = trainer == "openai" and format == "messages"
+    return FileSchema(tools and format != "alpaca", system and has_field, calls and not has_field, for_openai)
+
+
+def parse_arguments(arguments: Any) -> Any:
+    """A call's arguments as the value that they are; OpenAI's shape has them as JSON text. Raises ValueError."""
+    if not isinstance(arguments, str):
+        return {} if arguments is None else arguments
+    return json.loads(arguments) if arguments.strip() else {}
+
+
+def _as_messages(row: ExportRow, schema: FileSchema) -> dict[str, Any]:
+    messages = [_message(message) for message in row.messages]
+    if schema.with_calls:
+        messages = [m | {"weight": 1} if m["role"] == "assistant" else m for m in messages]
+    return {"messages": messages}
+
+
+def _as_prompt_completion(row: ExportRow, _: FileSchema) -> dict[str, Any]:
+    turns = [_message(message) for message in row.messages]
+    end = len(turns)
+    while end and turns[end - 1]["role"] == "assistant":
+        end -= 1
+    if end == len(turns):
+        raise NotExpressible("no assistant turn at the end")
+    if not end:
+        raise NotExpressible("no turn before the response")
+    return {"prompt": turns[:end], "completion": turns[end:]}
+
+
+def _as_alpaca(row: ExportRow, schema: FileSchema) -> dict[str, Any]:
+    system = _leading_system(row.messages)
+    turns = row.messages if system is None else row.messages[1:]
+    if row.tools or any(turn.get("tool_calls") or turn["role"] == "tool" for turn in turns):
+        raise NotExpressible("tools")
+    if len(turns) > 2:
+        raise NotExpressible("several turns")
+    if [turn["role"] for turn in turns] != ["user", "assistant"]:
+        raise NotExpressible("other turns than a prompt and its response")
+    fields = {"instruction": _text(turns[0]), "input": "", "output": _text(turns[1])}
+    return fields | ({"system": system or ""} if schema.with_system else {})
+
+
+def _as_sharegpt(row: ExportRow, schema: FileSchema) -> dict[str, Any]:
+    system = _leading_system(row.messages)
+    turns = row.messages if system is None else row.messages[1:]
+    if any(turn["role"] == "system" for turn in turns):
+        raise NotExpressible("a system turn that is not the first")
+    fields: dict[str, Any] = {"conversations": [_shared(turn) for turn in turns]}
+    return fields | ({"system": system or ""} if schema.with_system else {})
+
+
+CONVERTERS: dict[ExportFormat, Callable[[ExportRow, FileSchema], dict[str, Any]]] = {
+    "messages": _as_messages,
+    "prompt-completion": _as_prompt_completion,
+    "alpaca": _as_alpaca,
+    "sharegpt": _as_sharegpt,
+}
+
+
+def _message(message: Message) -> Message:
+    """A turn with its keys in one order, and its calls in OpenAI's shape."""
+    fields: Message = {"role": message["role"], "content": _text(message)}
+    if message.get("name"):
+        fields["name"] = str(message["name"])
+    if message.get("tool_calls"):
+        fields["tool_calls"] = [_call(call) for call in message["tool_calls"]]
+    if message.get("tool_call_id"):
+        fields["tool_call_id"] = str(message["tool_call_id"])
+    return fields
+
+
+def _shared(message: Message) -> dict[str, str]:
+    if not message.get("tool_calls"):
+        return {"from": SHARED_NAMES[message["role"]], "value": _text(message)}
+    if _text(message).strip():
+        raise NotExpressible("a turn that both says something and calls a tool")
+    calls = [_call(call)["function"] for call in message["tool_calls"]]
+    try:
+        parsed = [{"name": call["name"], "arguments": parse_arguments(call["arguments"])} for call in calls]
+    except ValueError:
+        raise NotExpressible("a tool call whose arguments are not JSON") from None
+    value = json.dumps(parsed[0] if len(parsed) == 1 else parsed, ensure_ascii=False)
+    return {"from": "function_call", "value": value}
+
+
+def _call(call: Any) -> dict[str, Any]:
+    """A tool call as OpenAI writes it, its arguments as text."""
+    function = (call.get("function") or call) if isinstance(call, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        raise NotExpressible("a tool call without a function's name")
+    arguments = function.get("arguments")
+    if not isinstance(arguments, str):
+        arguments = json.dumps({} if arguments is None else arguments, ensure_ascii=False)
+    named = {"id": str(call["id"])} if call.get("id") is not None else {}
+    return {**named, "type": "function", "function": {"name": function["name"], "arguments": arguments}}
+
+
+def _leading_system(messages: list[Message]) -> str | None:
+    return _text(messages[0]) if messages and messages[0]["role"] == "system" else None
+
+
+def _text(message: Message) -> str:
+    return str(message.get("content") or "")

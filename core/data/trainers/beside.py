@@ -1,0 +1,164 @@
+"""What does a trainer need beside the file? A dataset_info.json entry, a configuration's stanza, or a short script.
+
+Each names the file by its name alone, and lies beside it.
+"""
+
+import json
+from pathlib import Path
+
+from core.data.formats import FileSchema
+from core.data.trainers.reading import open_file
+from core.errors import BadInput
+from core.settings import CheckSettings, ExportFormat, Trainer
+
+SHARED_TAGS = {
+    "role_tag": "from",
+    "content_tag": "value",
+    "user_tag": "human",
+    "assistant_tag": "gpt",
+    "observation_tag": "observation",
+    "function_tag": "function_call",
+    "system_tag": "system",
+}
+CHAT_TAGS = SHARED_TAGS | {
+    "role_tag": "role",
+    "content_tag": "content",
+    "user_tag": "user",
+    "assistant_tag": "assistant",
+    "observation_tag": "tool",
+}
+AS_TURNS = {
+    "alpaca": """
+def to_turns(row):
+    asked = "\\n".join(part for part in (row["instruction"], row.get("input")) if part)
+    system = [{"role": "system", "content": row["system"]}] if row.get("system") else []
+    answer = [{"role": "assistant", "content": row["output"]}]
+    return {"prompt": [*system, {"role": "user", "content": asked}], "completion": answer}
+""",
+    "sharegpt": """
+ROLES = {"human": "user", "gpt": "assistant", "function_call": "assistant", "observation": "tool"}
+
+
+def to_turns(row):
+    system = [{"role": "system", "content": row["system"]}] if row.get("system") else []
+    turns = [{"role": ROLES.get(t["from"], t["from"]), "content": t["value"]} for t in row["conversations"]]
+    return {"messages": system + turns}
+""",
+}
+
+
+def side_files(data: Path, format: ExportFormat, schema: FileSchema, trainer: Trainer) -> dict[str, str]:
+    """File name → text of what a trainer needs beside `data`; nothing where it cannot read the format.
+
+    What `original` rows are is seen from the file.
+    """
+    shape = _shape_of_file(data) if format == "original" else format
+    if trainer == "trl":
+        return {"train_trl.py": _trl_script(data, shape)}
+    if trainer == "axolotl":
+        stanza = _axolotl_stanza(data, shape, schema)
+        return {"axolotl.yaml": stanza} if stanza else {}
+    if trainer == "llama-factory":
+        entry = _llama_factory_entry(data, shape, schema)
+        text = json.dumps({data.stem: entry}, ensure_ascii=False, indent=2)
+        return {"dataset_info.json": text + "\n"} if entry else {}
+    return {"upload_openai.py": _openai_script(data)} if shape == "messages" else {}
+
+
+def _shape_of_file(data: Path) -> str:
+    try:
+        return open_file(data).shape
+    except BadInput:
+        return "unknown"
+
+
+def _is_parquet(data: Path) -> bool:
+    return data.suffix.lower() == ".parquet"
+
+
+def _trl_script(data: Path, shape: str) -> str:
+    convert = AS_TURNS.get(shape, "")
+    change = "rows = rows.map(to_turns, remove_columns=rows.column_names)\n" if convert else ""
+    return f'''"""Fine-tune a model with TRL: python train_trl.py MODEL [STEPS]"""
+
+import sys
+from pathlib import Path
+
+from datasets import load_dataset
+from trl import SFTConfig, SFTTrainer
+{convert and chr(10) + convert + chr(10)}
+file = Path(__file__).with_name({json.dumps(data.name)})
+rows = load_dataset("{"parquet" if _is_parquet(data) else "json"}", data_files=str(file), split="train")
+{change}steps = int(sys.argv[2]) if len(sys.argv) > 2 else -1
+settings = SFTConfig(output_dir="trained", max_length={CheckSettings().length("trl")}, max_steps=steps)
+trainer = SFTTrainer(model=sys.argv[1], args=settings, train_dataset=rows)
+trainer.train()
+trainer.save_model()
+'''
+
+
+def _axolotl_stanza(data: Path, shape: str, schema: FileSchema) -> str | None:
+    kinds = {
+        "messages": ["type: chat_template", "field_messages: messages", *_mapped("role", "content")],
+        "sharegpt": [
+            "type: chat_template",
+            "field_messages: conversations",
+            *_mapped("from", "value"),
+            "roles:",
+            "  system: [system]",
+            "  user: [human, user]",
+            "  assistant: [gpt, assistant, function_call]",
+            "  tool: [observation, tool]",
+        ],
+        "alpaca": [f"type: {'alpaca_w_system.load_instruct' if schema.with_system else 'alpaca'}"],
+        "text": ["type: completion", "field: text"],
+    }
+    if shape not in kinds:
+        return None
+    lines = [f"path: {json.dumps(data.name)}", f"ds_type: {'parquet' if _is_parquet(data) else 'json'}", *kinds[shape]]
+    if shape == "sharegpt" and schema.with_system:
+        lines.append("field_system: system")
+    if schema.with_tools:
+        lines.append("field_tools: tools")
+    if "type: chat_template" in lines:
+        lines += ["chat_template: tokenizer_default", "roles_to_train: [assistant]", "train_on_eos: turn"]
+    listed = "\n".join(f"  {'-' if not i else ' '} {line}" for i, line in enumerate(lines))
+    head = "# Into your Axolotl configuration; the path is relative to where axolotl runs."
+    return f"{head}\ndatasets:\n{listed}\nsequence_len: {CheckSettings().length('axolotl')}\ntrain_on_inputs: false\n"
+
+
+def _mapped(role: str, content: str) -> list[str]:
+    return ["message_property_mappings:", f"  role: {role}", f"  content: {content}"]
+
+
+def _llama_factory_entry(data: Path, shape: str, schema: FileSchema) -> dict[str, object] | None:
+    """LLaMA-Factory forgets the default of every column and tag that an entry with such a list leaves out."""
+    entry: dict[str, object] = {"file_name": data.name}
+    beside = {name: name for name in ("system", "tools") if getattr(schema, f"with_{name}")}
+    if shape == "messages":
+        # only its openai converter sees tool calls; it also writes a sentence of its own into system turns
+        formatting = "openai" if schema.with_calls else "sharegpt"
+        return entry | {"formatting": formatting, "columns": {"messages": "messages"} | beside, "tags": CHAT_TAGS}
+    if shape == "sharegpt":
+        columns = {"messages": "conversations"} | beside
+        return entry | {"formatting": "sharegpt", "columns": columns, "tags": SHARED_TAGS}
+    if shape == "alpaca":
+        columns = {"prompt": "instruction", "query": "input", "response": "output"} | beside
+        return entry | {"formatting": "alpaca", "columns": columns}
+    return None
+
+
+def _openai_script(data: Path) -> str:
+    return f'''"""Upload to OpenAI and start a fine-tune: python upload_openai.py MODEL (OPENAI_API_KEY is read)"""
+
+import sys
+from pathlib import Path
+
+from openai import OpenAI
+
+client = OpenAI()
+file = Path(__file__).with_name({json.dumps(data.name)})
+uploaded = client.files.create(file=file.open("rb"), purpose="fine-tune")
+job = client.fine_tuning.jobs.create(training_file=uploaded.id, model=sys.argv[1])
+print(job.id, job.status)
+'''

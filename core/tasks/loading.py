@@ -1,0 +1,82 @@
+"""Load: a source's rows become blocks in the job's folder, from which the database takes them.
+
+A block is complete or absent, so a load that is killed goes on behind the last complete one.
+"""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from core.blocks import Blocks, BlockSummary, loaded_columns, quarantined_columns
+from core.data.ingest import Ingest, digest_example, nothing_loaded, read_examples
+from core.files import remove_partials
+from core.jobs.progress import Progress
+from core.records import Example, Quarantined
+from core.settings import IngestSettings
+
+BLOCK_ROWS = int(os.environ.get("GLEANER_BLOCK_ROWS", "10000"))
+
+
+def load(
+    folder: Path, progress: Progress, *, sources: list[str], settings: dict[str, Any], downloads: str
+) -> dict[str, Any]:
+    """Read the sources to their end. Raises BadInput when no row could be loaded."""
+    blocks = Blocks(folder / "blocks")
+    remove_partials(blocks.folder)
+    ingest = read_examples(sources, IngestSettings.checked(**settings), Path(downloads))
+    read = loaded = 0
+    for summary in blocks.summaries():
+        read, loaded = read + summary.rows_read, loaded + summary.rows_loaded
+    _read_blocks(ingest, blocks, progress, read, loaded)
+    return _sum_up(ingest, blocks)
+
+
+def _read_blocks(ingest: Ingest, blocks: Blocks, progress: Progress, read: int, loaded: int) -> None:
+    by_bytes = ingest.limit is None and ingest.source.size is not None
+    progress.begin("Loading", (ingest.source.size if by_bytes else ingest.limit) or 0, "bytes" if by_bytes else "rows")
+    position, number = 0, blocks.count()
+    outcomes = ingest.outcomes(read, loaded)
+    while rows := list(islice(outcomes, BLOCK_ROWS)):
+        blocks.write(*_as_block(rows, number, read))
+        number, read = number + 1, read + len(rows)
+        now = ingest.source.position() if by_bytes else read
+        progress.advance(now - position)
+        position = now
+
+
+def _as_block(
+    outcomes: Sequence[Example | Quarantined], number: int, first: int
+) -> tuple[list[dict[str, Any]], BlockSummary]:
+    rows, reasons, digests = [], Counter[str](), list[bytes]()
+    for entry, outcome in enumerate(outcomes, first):
+        if isinstance(outcome, Example):
+            rows.append(loaded_columns(entry, outcome))
+            digests.append(digest_example(outcome))
+        else:
+            rows.append(quarantined_columns(entry, outcome))
+            reasons[outcome.reason] += 1
+    return rows, BlockSummary(number, len(rows), len(digests), dict(reasons), b"".join(digests))
+
+
+def _sum_up(ingest: Ingest, blocks: Blocks) -> dict[str, Any]:
+    """Counts and the content's hash, over all blocks."""
+    digest, read, loaded, reasons = hashlib.sha256(), 0, 0, Counter[str]()
+    for summary in blocks.summaries():
+        digest.update(summary.digests)
+        read, loaded = read + summary.rows_read, loaded + summary.rows_loaded
+        reasons.update(summary.reasons)
+    if not loaded:
+        raise nothing_loaded(ingest.source.name, read, reasons)
+    return {
+        "source": ingest.source.name,
+        "format": ingest.format,
+        "mapping": ingest.mapping,
+        "content_hash": digest.hexdigest(),
+        "rows_read": read,
+        "rows_loaded": loaded,
+        "rows_quarantined": read - loaded,
+    }

@@ -1,0 +1,112 @@
+"""What could not be loaded can be mended, kept or left out, and the counts add up at every step."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.errors import BadInput
+from core.records import EntryGroup
+from core.settings import RunSettings, ScoringSettings
+from core.workbench import Workbench
+
+EMPTY, BROKEN = "`output` is empty", '{"instruction": "cut'
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Workbench]:
+    rows = [
+        {"instruction": f"Do {i}.", "input": "", "output": "" if i in (2, 5, 7) else f"Done {i}."} for i in range(9)
+    ]
+    lines = [json.dumps(row) for row in rows]
+    lines.insert(4, BROKEN)
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    with Workbench(tmp_path / "workspace") as opened:
+        opened.ingest(tmp_path / "rows.jsonl", "rows")
+        yield opened
+
+
+def balance(bench: Workbench, name: str = "rows") -> tuple[int, int]:
+    """Loaded and quarantined, which are all rows read, and what the tables hold."""
+    dataset = bench.datasets.get(name)
+    waiting = sum(group.rows for group in bench.quarantine_groups(name))
+    assert dataset.rows_read == dataset.rows_loaded + dataset.rows_quarantined == 10
+    assert (bench.datasets.page(name, 0, 1).total, waiting) == (dataset.rows_loaded, dataset.rows_quarantined)
+    return dataset.rows_loaded, dataset.rows_quarantined
+
+
+def broken_entry(bench: Workbench) -> int:
+    return next(entry.entry for entry in bench.repairs.entries("rows") if entry.raw == BROKEN)
+
+
+def test_kinds_are_counted_and_each_row_knows_its_place(bench: Workbench) -> None:
+    groups = bench.quarantine_groups("rows")
+    assert groups[0] == EntryGroup(EMPTY, "open", 3)
+    assert [group.rows for group in groups] == [3, 1]
+    assert [(entry.line, entry.entry) for entry in bench.repairs.entries("rows", reason=EMPTY)] == [
+        (3, 2),
+        (7, 6),
+        (9, 8),
+    ]
+    assert balance(bench) == (6, 4)
+
+
+def test_a_fixed_row_is_admitted_at_the_end_with_its_place_kept(bench: Workbench) -> None:
+    entry = broken_entry(bench)
+    with pytest.raises(BadInput, match=r"line 5 of .*not JSON"):
+        bench.fix("rows", entry, '{"instruction": ')
+    with pytest.raises(BadInput, match="`output` is empty"):
+        bench.fix("rows", entry, '{"instruction": "x", "output": " "}')
+    assert balance(bench) == (6, 4)
+    mended = '{"instruction": "Do it.",\n  "output": "Done."}'
+    assert bench.fix("rows", entry, mended, "ann").messages[-1]["content"] == "Done."
+    assert balance(bench) == (6, 4)
+    assert bench.admit("rows").name == "rows"
+    assert balance(bench) == (7, 3)
+    (example,) = bench.datasets.examples("rows", [6])
+    assert (example.line, json.loads(example.original)) == (5, json.loads(mended))
+    kept = bench.repairs.entry("rows", entry)
+    assert kept is not None
+    assert (kept.raw, kept.state, kept.who, kept.admitted_row) == (BROKEN, "fixed", "ann", 6)
+    with pytest.raises(BadInput, match="no row 4 in quarantine"):
+        bench.fix("rows", entry, mended)
+
+
+def test_a_whole_kind_is_kept_as_it_is(bench: Workbench) -> None:
+    assert bench.keep("rows", EMPTY) == 3
+    with pytest.raises(BadInput, match="no open row of the kind"):
+        bench.keep("rows", EMPTY)
+    bench.admit("rows")
+    assert balance(bench) == (9, 1)
+    assert [e.messages[-1]["content"] for e in bench.datasets.examples("rows", [6, 7, 8])] == ["", "", ""]
+
+
+def test_a_kind_that_is_no_conversation_cannot_be_kept_and_nothing_is_recorded(bench: Workbench) -> None:
+    reason = bench.quarantine_groups("rows")[1].reason
+    with pytest.raises(BadInput, match="cannot be loaded"):
+        bench.keep("rows", reason)
+    assert {group.state for group in bench.quarantine_groups("rows")} == {"open"}
+
+
+def test_a_kind_can_be_ignored_and_taken_back(bench: Workbench) -> None:
+    assert bench.ignore("rows", EMPTY, "ann") == 3
+    assert bench.quarantine_groups("rows")[0].state == "ignored"
+    with pytest.raises(BadInput, match="waits to be admitted"):
+        bench.admit("rows")
+    assert bench.reopen("rows", EMPTY) == 3
+    assert bench.quarantine_groups("rows")[0].state == "open"
+    assert balance(bench) == (6, 4)
+
+
+def test_a_scored_dataset_gets_a_version_whose_rows_keep_their_scores(bench: Workbench, tiny_model: Path) -> None:
+    settings = RunSettings(scoring=ScoringSettings(model=str(tiny_model), shard_rows=4), calibration=None)
+    first = bench.score("rows", settings).run
+    bench.fix("rows", broken_entry(bench), '{"instruction": "Do it.", "output": "Done."}')
+    after = bench.admit("rows")
+    assert (after.name, after.previous) == ("rows@2", "rows")
+    assert (balance(bench), balance(bench, "rows@2")) == ((6, 4), (7, 3))
+    second = bench.score("rows@2", settings).run
+    before, now = bench.runs.scores(first).to_pylist(), bench.runs.scores(second).to_pylist()
+    assert [row["nll"] for row in now[:6]] == [row["nll"] for row in before]
+    assert now[6]["nll"] > 0
