@@ -39,7 +39,10 @@ def write_files(selection: str, shape: ExportFormat, trainer: Trainer, suffix: s
     bench = open_bench()
     folder = bench.folder.exports / f"{selection}-{shape}-{trainer}-{suffix}"
     folder.mkdir(parents=True, exist_ok=True)
-    return bench.export(selection, shape, folder / f"selection.{suffix}", trainers=[trainer])
+    chosen = bench.selections.get(selection)
+    name = f"{chosen.dataset}-{chosen.criterion}-{chosen.budget}".replace("%", "pct")
+    named = "".join(letter if letter.isalnum() or letter in ".@+-_" else "-" for letter in name)
+    return bench.export(selection, shape, folder / f"{named}.{suffix}", trainers=[trainer])
 
 
 def written(selection: SelectionRow, shape: ExportFormat, trainer: Trainer, suffix: str) -> ExportReport:
@@ -88,7 +91,7 @@ def offer(selection: SelectionRow) -> None:
         model = open_bench().runs.get(selection.run).settings["scoring"]["model"]
         show_dry_run(Path(report.file), trainer, model)
     st.subheader("Files")
-    show_files(report, "selection")
+    show_files(report)
     show_first_line(report)
 
 

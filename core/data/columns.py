@@ -62,6 +62,8 @@ def read_dataset_rows(name: str, dataset: Any, skip: Skip, meter: Meter) -> Iter
     number = min(skip.left, len(dataset))
     skip.left -= number
     meter.follow(lambda: number)
+    if number == len(dataset):
+        return
     rows = dataset.select(range(number, len(dataset))) if number else dataset
     for table in rows.with_format("arrow").iter(BATCH_ROWS):
         for batch in table.combine_chunks().to_batches():

@@ -7,7 +7,7 @@ one after the other; a single row. The layout is found from the first LOOKED_AT 
 import io
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import orjson
@@ -30,8 +30,8 @@ from core.errors import BadInput
 
 LOOKED_AT = 1 << 24
 MOST_MEMBERS = 1000
-MOST = 0.8
-"""Of the members of an object of records; a damaged one may leave others beside them."""
+MOST, HALF = 0.8, 0.5
+"""Of the members of an object of records; in a damaged file, members of a record may stand beside them."""
 
 LARGEST_COLUMNS = 512 << 20
 BRACKET = re.compile(rb"\s*\[")
@@ -40,11 +40,12 @@ COLUMN_LENGTHS = "the columns have different lengths: there is no value for ever
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a JSON file holds its rows, and where they begin."""
+    """How a JSON file holds its rows, and where they begin; `is_sound`: its brackets match to the end."""
 
     kind: Literal["array", "list", "records", "columns", "sequence", "lines", "single"]
     offset: int = 0
     line: int = 1
+    is_sound: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +89,17 @@ def find_layout(
         return Layout("sequence")  # the beginning is lost
     opened = Layout("records", text.mark, text.line)
     members, end = _scan_members(text)
+    is_sound = False
     if end is not None:
         text.advance(end)
         rest = text.pass_over(SPACES)
         if text.byte(rest) == b"{":
             return Layout("sequence") if b"\n" in head[: end - start] else Layout("lines")
-        value = parse_object(head[: end - start])[0] if rest == text.end else None
+        is_sound = rest == text.end
+        value = parse_object(head[: end - start])[0] if is_sound else None
         if value is not None and is_row(value):
             return Layout("single")
-    return _judge(where, members, split, opened)
+    return replace(_judge(where, members, split, opened, MOST if is_sound else HALF), is_sound=is_sound)
 
 
 def _scan_members(text: JsonText) -> tuple[list[_Member], int | None]:
@@ -123,11 +126,12 @@ def _scan_members(text: JsonText) -> tuple[list[_Member], int | None]:
     return members, None
 
 
-def _judge(where: str, members: list[_Member], split: str | None, opened: Layout) -> Layout:
+def _judge(where: str, members: list[_Member], split: str | None, opened: Layout, share: float) -> Layout:
+    """The layout by what the members are; of records, this share is objects."""
     lists = [member for member in members if member.is_list]
     of_rows = [member for member in lists if member.is_list_of_objects]
     objects = sum(member.is_object for member in members)
-    if objects and (objects == len(members) or objects > max(2, len(members) * MOST)):
+    if objects and (objects == len(members) or objects > max(1, len(members) * share)):
         is_numbered = all(re.match(rb'\{\s*"0"\s*:', member.value) for member in members)
         return Layout("columns") if is_numbered else opened
     if lists and len(lists) == len(members) and len(of_rows) < len(lists):
@@ -155,6 +159,7 @@ def read_element_rows(name: str, stream: io.BufferedReader, skip: Skip, layout: 
         keyed=layout.kind == "records",
         enclosed=layout.kind != "sequence",
         nested=layout.kind == "list",
+        sound=layout.is_sound,
     )
     for element in elements:
         if skip.left:

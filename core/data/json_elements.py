@@ -1,13 +1,15 @@
 """Where does each element of a JSON array, or member of a JSON object, begin and end?
 
 Where the window finds an element damaged, the next one is looked for by how the file's first one
-began, so that the damage costs this element alone. Nothing is parsed here, so where elements are cut
-does not depend on whether they are read or passed over.
+began, so that the damage costs this element alone. Where elements are cut does not depend on whether
+they are read or passed over.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+import orjson
 
 from core.data.json_window import STRING, JsonText
 from core.data.rows import LONGEST_LINE, SHOWN_BYTES
@@ -50,11 +52,21 @@ class Elements:
     """The elements of an array, from the text's mark on, which stands after the opening bracket.
 
     `keyed`: they are members of an object; `enclosed`: a closing bracket ends them; `nested`: what
-    follows that bracket belongs to an object around the array.
+    follows that bracket belongs to an object around the array, which is known to be `sound`, or else
+    the bracket may be a damaged element's.
     """
 
-    def __init__(self, text: JsonText, *, keyed: bool = False, enclosed: bool = True, nested: bool = False) -> None:
+    def __init__(
+        self,
+        text: JsonText,
+        *,
+        keyed: bool = False,
+        enclosed: bool = True,
+        nested: bool = False,
+        sound: bool = False,
+    ) -> None:
         self._text, self._keyed, self._enclosed, self._nested = text, keyed, enclosed, nested
+        self._sound, self._is_tail = sound, False
         self._closer = b"}" if keyed else b"]"
         self._learned: re.Pattern[bytes] | None = None
         self._rescanned = 0
@@ -69,10 +81,11 @@ class Elements:
             text.reach(start + OVERLAP)
             self._learned = self._learned or self._learn(start) or self._learn_ahead(start)
             fault = None
+            searched = start + 1
             if self._enclosed and text.byte(start) == self._closer:
                 if self._is_end(start):
                     return
-                start, fault = text.mark, AFTER_END
+                searched, start, fault = start, text.mark, AFTER_END
                 if text.byte(start) == b"[" and not self._nested:
                     text.advance(start + 1)  # arrays one after the other
                     continue
@@ -82,15 +95,19 @@ class Elements:
                 text.advance(start + 1)
                 continue
             value, end = (start, None) if fault else self._value(start)
-            if end is not None:
+            if end is not None and not self._has_swallowed(value, end):
                 key = text.slice(start, value) if self._keyed else None
                 line += key.count(b"\n") if key else 0
                 yield Element(line, value, text.slice(value, end), key, is_whole=True)
                 text.advance(end)
                 continue
-            yield self._damaged(line, start, fault)
-            if text.ended and text.mark == text.end:
+            damaged = self._damaged(line, start, searched, fault)
+            is_last = text.ended and text.mark == text.end
+            if not (is_last and self._is_tail):
+                yield damaged
+            if is_last:
                 return
+            self._is_tail = False
 
     def _value(self, start: int) -> tuple[int, int | None]:
         """Where the value of an element begins and ends; no end if it is damaged."""
@@ -102,6 +119,15 @@ class Elements:
             return start, None
         value = text.base + key.end()
         return value, text.end_of_value(value)
+
+    def _has_swallowed(self, start: int, end: int) -> bool:
+        """Whether a value whose brackets match is no JSON and holds what looks like the next element."""
+        content = self._text.slice(start, end)
+        try:
+            orjson.loads(content)
+        except orjson.JSONDecodeError:
+            return self._learned is not None and self._learned.search(content, 1) is not None
+        return False
 
     def _end_of_file(self) -> Iterator[Element]:
         broken = reason_of_break(self._text.stream)
@@ -116,7 +142,8 @@ class Elements:
         if rest == text.end:
             return not reason_of_break(text.stream)
         text.reach(rest + OVERLAP)
-        return self._nested and AFTER_LIST.match(text.buffer, rest - text.base) is not None
+        self._is_tail = self._nested and AFTER_LIST.match(text.buffer, rest - text.base) is not None
+        return self._is_tail and self._sound
 
     def _learn(self, start: int) -> re.Pattern[bytes] | None:
         """How the next element is found, by how this one begins; the end of the match is where it stands."""
@@ -145,13 +172,16 @@ class Elements:
         largest = max(sizes, key=lambda position: sizes[position], default=None)
         return None if largest is None or self._keyed else self._learn(largest)
 
-    def _damaged(self, line: int, start: int, fault: str | None) -> Element:
-        """The text from here to the next element or the end; the mark stands there afterwards."""
+    def _damaged(self, line: int, start: int, searched: int, fault: str | None) -> Element:
+        """The text from here to the next element or the end; the mark stands there afterwards.
+
+        The next is looked for from `searched` on.
+        """
         text = self._text
         self._rescanned += max(text.stopped - start, 0)
         is_hopeless = self._rescanned > 4 * text.end + RESCANNED_BYTES  # or each bracket costs a look at all others
         following = NO_MORE if is_hopeless else self._learned or ANY_OBJECT
-        searched, head = start + (not fault), b""
+        head = b""
         while not (match := following.search(text.buffer, searched - text.base)):
             searched = max(searched, text.end - OVERLAP)
             if text.end - text.mark > LONGEST_LINE:

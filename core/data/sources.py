@@ -22,7 +22,7 @@ from core.data.json_documents import (
     read_element_rows,
     read_single_row,
 )
-from core.data.kinds import FILE_SUFFIXES, SNIFFED_BYTES, recognise_kind, suffix_of
+from core.data.kinds import FILE_SUFFIXES, SNIFFED_BYTES, Kind, recognise_kind, suffix_of
 from core.data.places import HUB_ID, check_roots, find_data_files, is_saved_dataset, load_hub, load_saved_dataset
 from core.data.rows import Skip, SourceRow
 from core.data.shapes import USUAL_NAMES, recognise
@@ -143,7 +143,7 @@ def _open_file(name: str, path: Path, settings: IngestSettings) -> _Part:
     kind = recognise_kind(name, head, suffix_of(path), USUAL_NAMES)
     if kind in ("parquet", "arrow-file", "arrow-stream"):
         return _Part(size, _column_reader(name, path, kind))
-    is_mac = kind != "json" and _has_mac_lines(head)
+    is_mac = _has_mac_lines(head, kind)
     head = head.replace(b"\r", b"\n") if is_mac else head
     read: ReadText = read_passage_rows if kind == "text" else read_jsonl_rows
     if kind == "table":
@@ -156,9 +156,11 @@ def _open_file(name: str, path: Path, settings: IngestSettings) -> _Part:
     return _Part(size, partial(_read_text, name, path, read, is_mac))
 
 
-def _has_mac_lines(head: bytes) -> bool:
-    returns, feeds = head.count(b"\r"), head.count(b"\n")
-    return returns - head.count(b"\r\n") > feeds
+def _has_mac_lines(head: bytes, kind: Kind) -> bool:
+    """Whether lines end in a carriage return alone; in a table, cells may have line feeds all the same."""
+    feeds = head.count(b"\n")
+    alone = head.count(b"\r") - head.count(b"\r\n")
+    return kind != "json" and alone > feeds and (kind == "table" or not feeds)
 
 
 def _read_text(name: str, path: Path, read: ReadText, is_mac: bool, skip: Skip, meter: Meter) -> Iterator[SourceRow]:

@@ -10,6 +10,7 @@ from core.data.shapes import SHAPES
 from core.errors import BadInput
 from core.records import Example
 from core.settings import IngestFormat, IngestSettings
+from core.web.loads import welcome
 from core.web.notices import escape_markdown
 from core.web.scores import shorten
 from core.web.session import go_on_with, open_bench
@@ -45,8 +46,16 @@ def load_card() -> None:
     name = st.text_input("Name of the dataset", value=_suggest_name(sources[0]), key=f"load.name.{sources[0]}")
     st.caption("Under the name of a dataset that is there, changed content becomes its next version.")
     if st.button("Load", type="primary"):
-        st.session_state["load"] = open_bench().start_loading(sources, name, settings, guarded=True)
+        _load(sources, name, settings)
+
+
+def _load(sources: tuple[str, ...], name: str, settings: IngestSettings) -> None:
+    bench = open_bench()
+    if not bench.is_short(sources):
+        st.session_state["load"] = bench.start_loading(sources, name, settings, guarded=True)
         st.rerun()
+    with st.spinner("Loading"):
+        welcome(bench.ingest(sources, name, settings, guarded=True))
 
 
 @st.cache_data(show_spinner="Reading the first rows", max_entries=8, ttl=300)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.records import JobProgress
+from core.records import IngestReport, JobProgress
 from core.store.loads import LoadRow
 from core.web.notices import escape_markdown, say, show_errors
 from core.web.session import go_on_with, open_bench
@@ -45,8 +45,10 @@ def _greet_the_end(load: str, progress: JobProgress) -> None:
         st.error(escape_markdown(str(progress.error)))
     elif progress.state == "done" and load not in {row.load for row, _ in open_bench().loads_under_way()}:
         del st.session_state["load"]
-        report = open_bench().load_report(load)
-        say(
-            f"Loaded {format_count(report.rows_loaded)} of {format_count(report.rows_read)} rows into {report.dataset}."
-        )
-        go_on_with(dataset=report.dataset, run=None, selection=None)
+        welcome(open_bench().load_report(load))
+
+
+def welcome(report: IngestReport) -> None:
+    """Say what was loaded, and go on with it."""
+    say(f"Loaded {format_count(report.rows_loaded)} of {format_count(report.rows_read)} rows into {report.dataset}.")
+    go_on_with(dataset=report.dataset, run=None, selection=None)

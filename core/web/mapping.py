@@ -93,8 +93,12 @@ def show_example_card(run: RunRow, row: int, scores: pd.DataFrame, picks: Sequen
         if pick and pick.gain is not None:
             st.caption(f"Gain {format_sig(pick.gain)} nats; alone {format_sig(pick.gain_alone)}")
         decide_on(run.dataset, [row], f"map.{run.run}.{row}")
-        if st.button("Read the whole example", key="map.read"):
-            st.switch_page("../../pages/example.py", query_params={"row": str(row)})
+        st.page_link(  # a link, since a click that is already under way would cancel a switch by the server
+            "../../pages/example.py",
+            label="Read the whole example",
+            icon=":material/arrow_forward:",
+            query_params={"row": str(row)},
+        )
 
 
 def show_group(run: RunRow, rows: np.ndarray, scores: pd.DataFrame, selected: np.ndarray) -> None:

@@ -22,7 +22,7 @@ def show_quarantine(dataset: DatasetRow) -> None:
     if not groups:
         return
     still_open = sum(group.rows for group in groups if group.state == "open")
-    title = f"Quarantine: {format_count(sum(group.rows for group in groups))} rows, {format_count(still_open)} open"
+    title = f"Quarantine: {_rows(sum(group.rows for group in groups))}, {format_count(still_open)} open"
     with st.expander(title, expanded=still_open > 0, icon=":material/rule:"):
         st.caption("Rows that could not be loaded. None is lost: each is kept with its place, its reason and its text.")
         _offer_admission(dataset, groups)
@@ -40,19 +40,19 @@ def _offer_admission(dataset: DatasetRow, groups: list[EntryGroup]) -> None:
     is_scored = bool(open_bench().runs.of_dataset(dataset.name))
     where = "as a new version of the dataset, since this one was scored" if is_scored else "at the end of the dataset"
     left, right = st.columns([3, 1], vertical_alignment="center")
-    left.write(f"{format_count(waiting)} rows wait to be admitted, {where}.")
+    left.write(f"{_rows(waiting)} {'waits' if waiting == 1 else 'wait'} to be admitted, {where}.")
     if right.button("Admit", type="primary", key="quarantine.admit", width="stretch"):
         after = open_bench().admit(dataset.name)
-        say(f"Admitted {format_count(waiting)} rows to {after.name}.")
+        say(f"Admitted {_rows(waiting)} to {after.name}.")
         go_on_with(dataset=after.name, run=None, selection=None)
 
 
 def _show_group(dataset: DatasetRow, group: EntryGroup, key: str) -> None:
     bench = open_bench()
     state = f" · {STATES[group.state]}" if STATES[group.state] else ""
-    st.markdown(f"**{format_count(group.rows)} rows**{state}")
+    st.markdown(f"**{_rows(group.rows)}**{state}")
     st.text(group.reason)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         is_shown = st.toggle("Show", key=f"quarantine.show.{key}")
         if group.state == "open":
             if st.button("Ignore", key=f"quarantine.ignore.{key}", help="Leave these rows out on purpose."):
@@ -104,3 +104,7 @@ def _edit(dataset: DatasetRow, entry: Entry, key: str) -> None:
         said = " → ".join(str(message["role"]) for message in example.messages)
         say(f"Fixed: line {entry.line} will be loaded as {said}.")
         st.rerun()
+
+
+def _rows(count: int) -> str:
+    return f"{format_count(count)} {'row' if count == 1 else 'rows'}"

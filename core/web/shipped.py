@@ -17,7 +17,7 @@ from core.web.theme import format_count
 MEGABYTE, KILOBYTE = 1_000_000, 1_000
 WHAT_IT_IS = {
     ".scores.parquet": "scores, reasons and decisions, row for row",
-    ".lock.json": "everything needed to make the file again: `replay`",
+    ".lock.json": "everything needed to make the file again, by the command replay",
     ".card.md": "how the subset was made, in words",
     "dataset_info.json": "LLaMA-Factory's entry for the file",
     "axolotl.yaml": "the stanza for Axolotl's configuration",
@@ -75,14 +75,13 @@ def show_verdict(found: DryRun) -> None:
     )
 
 
-def show_files(report: ExportReport, name: str) -> None:
+def show_files(report: ExportReport) -> None:
     """Every file with its size and what it is, each streamed by its own link."""
     for file in (report.file, report.sidecar, report.lock, report.card, *report.beside):
         path = Path(file)
         says = next((what for end, what in WHAT_IT_IS.items() if path.name.endswith(end)), "what the trainer reads")
-        shown = path.name if file in report.beside else path.name.replace(Path(report.file).stem, name, 1)
         left, right = st.columns([3, 1], vertical_alignment="center")
-        left.text(f"{shown}\n{says}, {_size(path)}")
+        left.text(f"{path.name}\n{says}, {_size(path)}")
         is_data = file == report.file
         right.link_button(
             "Download" if is_data else "Save",

@@ -28,13 +28,24 @@ def show_progress(progress: JobProgress) -> None:
     st.caption(describe_progress(progress))
 
 
-@st.fragment(run_every=1.0)
 def job_strip(run: str | None) -> None:
-    """Jobs of the chosen run in the sidebar; when one ends, the page is drawn again."""
-    if not run:
-        return
+    """Jobs of the chosen run in the sidebar; when one ends, the page is drawn again.
+
+    It looks every second only while a job works. Such a look that is under way while `st.switch_page` leads to
+    another page still names the old one, and the browser then takes the new page's content away: the fewer the better.
+    """
+    if run:
+        working = any(progress.is_working for progress in _jobs(run).values())
+        st.fragment(_look_at_jobs, run_every=1.0 if working else None)(run)
+
+
+def _jobs(run: str) -> dict[str, JobProgress]:
     bench = open_bench()
-    jobs = {"scoring": bench.run_progress(run), "map": bench.map_progress(run)}
+    return {"scoring": bench.run_progress(run), "map": bench.map_progress(run)}
+
+
+def _look_at_jobs(run: str) -> None:
+    bench, jobs = open_bench(), _jobs(run)
     for name, progress in jobs.items():
         if progress.is_working:
             show_progress(progress)

@@ -63,12 +63,14 @@ class Loading(Bench):
         name: str,
         settings: IngestSettings | None = None,
         follow: Callable[[JobProgress], None] = lambda _: None,
+        *,
+        guarded: bool = False,
     ) -> IngestReport:
         """Load and wait. `follow` is called with the progress. Raises BadInput like `start_loading`."""
         sources = _as_list(source)
-        load = self._begin(sources, name, settings or IngestSettings(), guarded=False)
+        load = self._begin(sources, name, settings or IngestSettings(), guarded)
         job = JobFolder(self.folder.loads / load)
-        if _local_bytes(sources) <= SHORT_BYTES:
+        if self.is_short(sources):
             run_here(job.path)
         else:
             self.launcher.start(job)
@@ -82,6 +84,11 @@ class Loading(Bench):
         if progress.state != "done":
             raise JobFailed(f"Loading was {progress.state}; the same command goes on from where it stopped.")
         return self.load_report(load)
+
+    def is_short(self, source: Sources) -> bool:
+        """Whether these are files so small that loading them takes no longer than starting a job for it."""
+        files = _local_files(_as_list(source))
+        return bool(files) and sum(file.stat().st_size for file in files) <= SHORT_BYTES
 
     def load_report(self, load: str) -> IngestReport:
         """The counts of a finished load, under the name that its content has."""
@@ -239,10 +246,6 @@ def _local_files(sources: Sequence[str]) -> list[Path]:
     paths = [user_path(source) for source in sources]
     inside = [sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path] for path in paths]
     return [file for files in inside for file in files if file.is_file()]
-
-
-def _local_bytes(sources: Sequence[str]) -> int:
-    return sum(file.stat().st_size for file in _local_files(sources))
 
 
 def _fingerprint(sources: Sequence[str]) -> list[tuple[str, int, int]]:

@@ -60,10 +60,10 @@ def _send(path: Path, lock: Lock, repo_id: str, private: bool, token: str | None
     api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
     if private and not api.repo_info(repo_id, repo_type="dataset").private:
         raise BadInput(f"{repo_id!r} is there already and public; choose another name, or publish with --public.")
-    names = [file.name for file in lock.export.files]
-    cards = {README: path.with_name(file.name) for file in lock.export.files if file.role == "card"}
-    sources = {name: path.with_name(name) for name in names} | {path.name: path} | cards
-    operations = [CommitOperationAdd(name, source) for name, source in sources.items()]
+    files = lock.export.files
+    sources = [(file.name, file.name) for file in files] + [(path.name, path.name)]
+    sources += [(README, file.name) for file in files if file.role == "card"]
+    operations = [CommitOperationAdd(name, path.with_name(source)) for name, source in sources]
     done = api.create_commit(
         repo_id, operations, repo_type="dataset", commit_message=f"{lock.export.examples:,} examples by Gleaner"
     )

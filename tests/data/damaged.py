@@ -23,9 +23,31 @@ from core.data.sources import Source, SourceRow, open_source
 from core.errors import BadInput
 from core.settings import IngestSettings
 
-WORDS = ["Name", "a colour", "Zähle bis drei", "数一数", "5 < 6", 'say "no"', "x\ny", "a,b;c\td", "{[:]}", "", "😀", "\\"]
+WORDS = [
+    "Name",
+    "a colour",
+    "Zähle bis drei",
+    "数一数",
+    "5 < 6",
+    'say "no"',
+    "x\ny",
+    "a,b;c\td",
+    "{[:]}",
+    "",
+    "😀",
+    "\\",
+]
 TOKENS = [b"NaN", b'"', b"{", b"}", b"[", b"]", b",", b":", b"\\", b"\\ud800", b"\0", b"\r", b"\n", b"\r\n", b"\xff"]
-TOKENS += [b"\xef\xbb\xbf", b'{"a":1,"a":2}', b"[" * 2000, b'{"x":' * 300, b"9" * 5000, b"-Infinity", b"\xe2\x28", b"\x00\x00"]
+TOKENS += [
+    b"\xef\xbb\xbf",
+    b'{"a":1,"a":2}',
+    b"[" * 2000,
+    b'{"x":' * 300,
+    b"9" * 5000,
+    b"-Infinity",
+    b"\xe2\x28",
+    b"\x00\x00",
+]
 
 
 def make_rows(dice: random.Random, shape: str | None = None) -> list[dict[str, Any]]:
@@ -158,10 +180,12 @@ def make_case(seed: int) -> tuple[str, bytes]:
         content = damage(content, dice)
     if dice.random() < 0.1 and suffix not in ("parquet", "arrow"):
         text = content.decode("utf-8", "replace")
-        content = text.encode(dice.choice(["utf-16", "utf-16-le", "utf-32", "latin-1", "utf-8-sig", "cp1252"]), "replace")
+        content = text.encode(
+            dice.choice(["utf-16", "utf-16-le", "utf-32", "latin-1", "utf-8-sig", "cp1252"]), "replace"
+        )
     if dice.random() < 0.05:
         content = content.replace(b"\n", dice.choice([b"\r\n", b"\r"]))
-    if (kind := dice.choice(["", "", "", "gz", "zst"])):
+    if kind := dice.choice(["", "", "", "gz", "zst"]):
         content = gzip.compress(content, mtime=0) if kind == "gz" else pa.compress(content, "zstd", asbytes=True)
         content = content * dice.choice([1, 1, 2]) if dice.random() < 0.5 else damage(content, dice)
         suffix = f"{suffix}.{kind}"
@@ -224,9 +248,9 @@ def check_places(path: Path, rows: list[SourceRow]) -> None:
             lines = before.count(b"\n")
             returns = before.count(b"\r")  # which end lines too in a file from an old Mac
             assert row.line - 1 in (lines, lines + returns, lines + returns - before.count(b"\r\n")), row
-            if path.suffix == ".jsonl":
+            if path.suffix == ".jsonl" and not is_document:
                 there = content[row.byte_offset :][: len(row.raw.encode())]
-                assert there == row.raw.encode() or "\\x" in row.raw or "[" in row.raw[:3], row
+                assert there == row.raw.encode() or "\\x" in row.raw, row
 
 
 def check_shapes(rows: list[SourceRow]) -> str:

@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 
 from core.data.conversations import RowError
-from core.data.shapes import recognise
+from core.data.shapes import convert_leniently, recognise
 from core.errors import BadInput
 
 USER, ASSISTANT = {"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}
 SYSTEM = {"role": "system", "content": "S"}
+PAIR = [USER, ASSISTANT]
+UNTRAINED = ASSISTANT | {"loss_weight": 0.0, "train": False}
+CALL, RESULT = {"name": "f", "arguments": "{}"}, {"role": "function", "name": "f", "content": "1"}
 
 
 def convert(row: dict[str, Any], shape: Any = "auto", **said: str) -> list[dict[str, Any]]:
@@ -39,7 +42,7 @@ def convert(row: dict[str, Any], shape: Any = "auto", **said: str) -> list[dict[
         (
             "messages",
             {"messages": [{"role": "user", "content": [{"type": "text", "text": "Q"}], "weight": 0}, ASSISTANT]},
-            [USER, ASSISTANT],
+            [USER | {"weight": 0}, ASSISTANT],
         ),
         (
             "messages",
@@ -71,6 +74,36 @@ def convert(row: dict[str, Any], shape: Any = "auto", **said: str) -> list[dict[
             [USER, ASSISTANT],
         ),
         ("text", {"text": "A"}, [ASSISTANT]),
+        ("messages", {"conversations": [USER, ASSISTANT]}, [USER, ASSISTANT]),
+        ("sharegpt", {"messages": [{"from": "user", "value": "Q"}, {"from": "bot", "value": "A"}]}, [USER, ASSISTANT]),
+        ("messages", {"dialog": ["Q", "A"]}, [USER, ASSISTANT]),
+        ("messages", {"conversation": [{"system": "S", "input": "Q", "output": "A"}]}, [SYSTEM, USER, ASSISTANT]),
+        (
+            "messages",
+            {"messages": [{"role": "user", "content": [{"type": "input_text", "text": "Q"}]}, ASSISTANT]},
+            PAIR,
+        ),
+        ("messages", {"messages": [USER, ASSISTANT | {"loss_weight": 0.0, "train": False}]}, [USER, UNTRAINED]),
+        (
+            "messages",
+            {"messages": [USER, {"role": "assistant", "content": None, "function_call": CALL}, RESULT, ASSISTANT]},
+            [
+                USER,
+                {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": CALL}]},
+                {"role": "tool", "content": "1", "name": "f"},
+                ASSISTANT,
+            ],
+        ),
+        (
+            "alpaca",
+            {"instruction": "I", "instances": [{"input": "1", "output": "A"}, {"input": "Q", "output": "A"}]},
+            [{"role": "user", "content": "I\n\n1"}, ASSISTANT, USER, ASSISTANT],
+        ),
+        ("alpaca", {"instruction": "Q", "output": "A", "history": [USER, ASSISTANT]}, PAIR * 2),
+        ("prompt-completion", {"prompt": "Q", "chosen": [USER, ASSISTANT], "rejected": []}, PAIR),
+        ("prompt-completion", {"prompt": "Q", "completion": [ASSISTANT]}, PAIR),
+        ("prompt-completion", {"prompt": [USER], "completion": "A"}, PAIR),
+        ("prompt-completion", {"system_prompt": "S", "question": "Q", "response": "A"}, [SYSTEM, USER, ASSISTANT]),
     ],
 )
 def test_a_usual_shape_is_recognised(shape: str, row: dict, messages: list) -> None:
@@ -90,20 +123,90 @@ def test_a_usual_shape_is_recognised(shape: str, row: dict, messages: list) -> N
         ({"messages": {"role": "user"}}, "`messages` is an object, not a list of turns"),
         ({"messages": [USER]}, "no assistant turn"),
         ({"messages": [USER, {"role": "assistant", "content": ""}]}, "every assistant turn is empty"),
-        ({"messages": [USER, {"role": "narrator", "content": "x"}]}, "turn 2: unknown role 'narrator'"),
-        ({"messages": [USER, {"content": "x"}]}, "turn 2: not an object with `role` and `content`"),
+        ({"messages": [USER, {"role": "narrator", "content": "x"}]}, "unknown role 'narrator' of a turn"),
+        (
+            {"messages": [USER, {"content": "x"}]},
+            "a turn is no object with `role` and `content`, or `from` and `value`",
+        ),
         (
             {"messages": [{"role": "user", "content": [{"type": "image"}]}]},
-            "turn 1: a part of the content is 'image', not text",
+            "a part of a turn is of type 'image', not text",
         ),
-        ({"conversations": [{"from": "human"}]}, "turn 1: not an object with `from` and `value`"),
-        ({"messages": [USER, ASSISTANT], "tools": "{"}, "`tools` is text that is not JSON"),
+        ({"conversations": [{"from": "human"}]}, "a turn has `from` but no `value`"),
+        ({"messages": [USER, ASSISTANT], "tools": "{"}, "`tools` is text that is not JSON, not a list of tools"),
     ],
 )
 def test_a_row_that_does_not_fit_says_why(row: dict, reason: str) -> None:
     with pytest.raises(RowError) as caught:
         convert(row)
     assert str(caught.value) == reason
+
+
+@pytest.mark.parametrize(
+    ("prompt", "completion"),
+    [
+        ("prompt", "completion"),
+        ("prompt", "response"),
+        ("question", "answer"),
+        ("query", "response"),
+        ("input", "output"),
+        ("problem", "solution"),
+        ("user", "assistant"),
+        ("human", "bot"),
+        ("Source", "Target"),
+        ("instruction", "response"),
+        ("instruction", "reply"),
+    ],
+)
+def test_the_usual_names_of_a_pair_are_known(prompt: str, completion: str) -> None:
+    assert convert({"id": 1, prompt: "Q", completion: "A"}) == PAIR
+
+
+@pytest.mark.parametrize("tools", [[CALL], '[{"name": "f", "arguments": "{}"}]', ['{"name": "f", "arguments": "{}"}']])
+@pytest.mark.parametrize("column", ["tools", "functions"])
+def test_tools_are_a_list_or_the_text_of_one(tools: Any, column: str) -> None:
+    row = {"messages": PAIR, column: tools}
+    found = recognise("file", [row], "auto", {})
+    assert found.shape.convert(row, found.mapping).tools == [CALL]
+
+
+@pytest.mark.parametrize(
+    ("row", "messages"),
+    [
+        ({"instruction": "", "input": "", "output": ""}, [USER | {"content": ""}, ASSISTANT | {"content": ""}]),
+        ({"prompt": None, "completion": " "}, [USER | {"content": ""}, ASSISTANT | {"content": " "}]),
+        ({"messages": [USER, ASSISTANT | {"content": ""}]}, [USER, ASSISTANT | {"content": ""}]),
+        ({"messages": [USER]}, [USER]),
+    ],
+)
+def test_a_curator_may_keep_what_is_empty(row: dict, messages: list) -> None:
+    found = recognise("file", [row], "auto", {})
+    with pytest.raises(RowError):
+        found.shape.convert(row, found.mapping)
+    assert convert_leniently(found, row).messages == messages
+
+
+@pytest.mark.parametrize("row", [{"messages": []}, {"messages": "x"}, {"prompt": "Q", "completion": [1]}])
+def test_what_is_no_conversation_at_all_is_refused_leniently_too(row: dict) -> None:
+    with pytest.raises(RowError):
+        convert_leniently(recognise("file", [row], "auto", {}), row)
+
+
+def test_nameless_columns_are_taken_by_their_position_with_half_the_confidence() -> None:
+    found = recognise("file", [{"column_1": "Q", "column_2": "A"}], "auto", {})
+    assert (found.shape.name, found.confidence) == ("prompt-completion", 0.5)
+    assert found.mapping == {"prompt": "column_1", "completion": "column_2"}
+    found = recognise("file", [{"column_1": "Q", "column_2": "", "column_3": "A"}], "auto", {})
+    assert (found.shape.name, found.confidence) == ("alpaca", 0.5)
+    with pytest.raises(BadInput):
+        recognise("file", [{f"column_{n}": "x" for n in range(1, 5)}], "auto", {})
+
+
+def test_turns_of_both_kinds_are_read_in_one_file() -> None:
+    rows = [{"messages": PAIR}, {"messages": [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"}]}]
+    found = recognise("file", [rows[0], *rows], "auto", {})
+    assert found.shape.name == "messages"
+    assert [found.shape.convert(row, found.mapping).messages for row in rows] == [PAIR, PAIR]
 
 
 def test_a_history_that_is_none_says_so() -> None:

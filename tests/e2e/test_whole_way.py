@@ -141,7 +141,7 @@ def draw_and_click_map(page: Page) -> None:
     expect(scatter).to_have_attribute("data-points", str(SLICE), timeout=SCORING)
     box = page.locator(".overlay").bounding_box()
     assert box is not None
-    read = page.get_by_role("button", name="Read the whole example")
+    read = page.get_by_role("link", name="Read the whole example")
     for step in range(400):  # a grid of clicks; the first that meets a point ends it
         x, y = (step % 20 + 0.5) / 20, (step // 20 + 0.5) / 20
         page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
@@ -158,7 +158,7 @@ def download(page: Page, shape: str, target: Path) -> list[dict]:
     expect(page.get_by_text("The first line")).to_be_visible(timeout=LOADING)
     page.wait_for_timeout(1000)
     with page.expect_download() as waiting:
-        page.get_by_role("button", name="Download JSONL").click()
+        page.get_by_role("link", name="Download").click()
     waiting.value.save_as(target)
     return [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
 

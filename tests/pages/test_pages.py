@@ -22,6 +22,7 @@ def open_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
 
     def open_page(workspace: Path, page: str = "dataset", **query: str) -> AppTest:
         monkeypatch.setenv("GLEANER_WORKSPACE", str(workspace))
+        monkeypatch.setenv("GLEANER_ROOTS", str(workspace.parent))
         app = AppTest.from_file(str(FRAME), default_timeout=60)
         for name, value in query.items():
             app.query_params[name] = value
@@ -214,8 +215,8 @@ def test_an_impossible_budget_is_refused_on_the_desk(amount: int, words: str, op
 def test_a_file_is_previewed_and_loaded_from_its_path(open_app: Open, tmp_path: Path) -> None:
     source = write_chats(tmp_path / "chats.jsonl", 5)
     app = open_app(tmp_path / "workspace")
-    app.segmented_control(key="load.kind").set_value("Path or hub id").run()
-    app.text_input(key="load.path").set_value(str(source)).run()
+    app.segmented_control(key="load.kind").set_value("Path, URL or hub id").run()
+    app.text_area(key="load.path").set_value(str(source)).run()
     assert "Found: alpaca" in texts(app).replace("\\", "")
     button(app, "Load").click().run()
     assert not app.exception
@@ -230,9 +231,23 @@ def test_an_upload_is_loaded_and_its_bad_rows_are_shown(open_app: Open, tmp_path
     button(app, "Load").click().run()
     assert not app.exception
     assert [metric.value for metric in app.metric][:3] == ["3", "1", "2"]
-    reasons = app.dataframe[0].value["Reason"].tolist()
+    reasons = [text.value for text in app.text]
     assert any(reason.startswith("not JSON") for reason in reasons)
     assert "`completion` is empty" in reasons
+
+
+def test_bad_rows_are_mended_kept_and_admitted_on_the_page(open_app: Open, tmp_path: Path) -> None:
+    source = tmp_path / "rows.jsonl"
+    source.write_text('{"prompt": "p", "completion": "c"}\nno json\n{"prompt": "q", "completion": ""}\n')
+    core_json(tmp_path / "workspace", "ingest", str(source), "--name", "rows")
+    app = open_app(tmp_path / "workspace")
+    button(app, "Keep").click().run()
+    assert "1 row waits to be admitted, at the end of the dataset" in texts(app)
+    button(app, "Admit").click().run()
+    assert not app.exception
+    assert [metric.value for metric in app.metric][:3] == ["3", "2", "1"]
+    button(app, "Ignore").click().run()
+    assert "left out on purpose" in texts(app)
 
 
 @pytest.mark.parametrize(
@@ -240,7 +255,7 @@ def test_an_upload_is_loaded_and_its_bad_rows_are_shown(open_app: Open, tmp_path
     [
         (None, "There is no file"),
         (b"", "is empty"),
-        (b"\0\1\2", "is binary"),
+        (b"\x89PNG\0\1\2\xff\xfe", "is binary"),
         (b"a,b\n1,2\n", "is not of a known shape"),
     ],
 )
@@ -251,8 +266,8 @@ def test_a_source_that_cannot_be_used_is_refused_on_the_page(
     if content is not None:
         source.write_bytes(content)
     app = open_app(tmp_path / "workspace")
-    app.segmented_control(key="load.kind").set_value("Path or hub id").run()
-    app.text_input(key="load.path").set_value(str(source)).run()
+    app.segmented_control(key="load.kind").set_value("Path, URL or hub id").run()
+    app.text_area(key="load.path").set_value(str(source)).run()
     assert not app.exception
     assert words in app.error[0].value.replace("\\", "")
 

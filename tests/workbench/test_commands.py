@@ -175,7 +175,7 @@ def test_an_export_is_the_selection_in_its_order(shape: str, workspace: Path, tm
     target = tmp_path / "chosen.jsonl"
     report = core_json(workspace, "export", chosen["selection"], "--format", shape, "-o", str(target))
     rows = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
-    manifest = json.loads(Path(report["manifest"]).read_text(encoding="utf-8"))
+    lock = json.loads(Path(report["lock"]).read_text(encoding="utf-8"))
     assert report["examples"] == len(rows) == 5
     source = (
         [json.loads(line) for line in (workspace.parent / "chats.jsonl").read_text().splitlines()]
@@ -188,9 +188,9 @@ def test_an_export_is_the_selection_in_its_order(shape: str, workspace: Path, tm
     expected = [json.loads(e.original) if shape == "original" else {"messages": e.messages} for e in examples]
     assert rows == expected
     assert source is None or shape == "messages" or rows == [source[pick.row] for pick in picks]
-    assert manifest["selection"]["criterion"] == "fisher"
-    assert manifest["scoring_run"]["settings"]["scoring"]["max_length"] == 128
-    assert [entry["row"] for entry in manifest["examples"]] == [pick.row for pick in picks]
+    assert lock["selection"]["criterion"] == "fisher"
+    assert lock["scoring"]["settings"]["scoring"]["max_length"] == 128
+    assert lock["picks"]["rows"] == [pick.row for pick in picks]
 
 
 def test_a_workspace_that_is_open_elsewhere_is_left_alone(workspace: Path) -> None:

@@ -84,13 +84,16 @@ def _trl_script(data: Path, shape: str) -> str:
 import sys
 from pathlib import Path
 
+import torch
 from datasets import load_dataset
 from trl import SFTConfig, SFTTrainer
-{convert and chr(10) + convert + chr(10)}
+{convert and chr(10) + convert}
 file = Path(__file__).with_name({json.dumps(data.name)})
 rows = load_dataset("{"parquet" if _is_parquet(data) else "json"}", data_files=str(file), split="train")
 {change}steps = int(sys.argv[2]) if len(sys.argv) > 2 else -1
-settings = SFTConfig(output_dir="trained", max_length={CheckSettings().length("trl")}, max_steps=steps)
+bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+length = {CheckSettings().length("trl")}  # tokens of a row
+settings = SFTConfig(output_dir="trained", max_length=length, max_steps=steps, bf16=bf16)
 trainer = SFTTrainer(model=sys.argv[1], args=settings, train_dataset=rows)
 trainer.train()
 trainer.save_model()

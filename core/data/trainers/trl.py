@@ -120,35 +120,44 @@ def run_preparation(
     for words that every row calls forth.
     """
     numbered = rows.add_column(LINE, lines)
+    tokenizer = copy.deepcopy(tokenizer)  # SFTTrainer gives its tokenizer a padding token
     with quiet_datasets(), _quiet_trl():
-        words = _whole_trouble(numbered, tokenizer, settings, scratch)
-        if words is not None:
-            yield 0, RowCheck([Fault(RAISES, words, stops=True)])
-            return
-        yield from _prepare(numbered, tokenizer, settings, scratch, [CULPRITS])
+        try:
+            yield from _outcomes(numbered, tokenizer, settings, scratch)
+        except Exception as error:  # TRL raises many kinds, and a template any
+            if _raises_everywhere(numbered, tokenizer, settings, scratch):
+                yield 0, RowCheck([Fault(RAISES, _words(error), stops=True)])
+            else:
+                yield from _halve(numbered, error, tokenizer, settings, scratch, [CULPRITS])
 
 
-def _prepare(
-    rows: Any, tokenizer: Any, settings: CheckSettings, scratch: Path, left: list[int]
+def _halve(
+    rows: Any, error: Exception, tokenizer: Any, settings: CheckSettings, scratch: Path, left: list[int]
 ) -> Iterator[tuple[int, RowCheck]]:
-    try:
-        whole = _built(rows, tokenizer, settings, None, scratch)
-        kept = _built(whole, tokenizer, settings, settings.length("trl"), scratch)
-    except Exception as error:  # TRL raises many kinds, and a template any
-        if len(rows) == 1 or not left[0]:
-            left[0] = max(0, left[0] - 1)
-            among = f"one of these {len(rows):,} lines: " if len(rows) > 1 else ""
-            for line in rows[LINE]:
-                yield line, RowCheck([Fault(RAISES, among + _words(error), stops=True)])
-            return
-        middle = len(rows) // 2
-        for half in (range(middle), range(middle, len(rows))):
-            yield from _prepare(rows.select(half), tokenizer, settings, scratch, left)
+    """The outcomes of rows among which TRL raised an error; when `left` has run down, of all that they might."""
+    if len(rows) == 1 or not left[0]:
+        left[0] = max(0, left[0] - 1)
+        among = f"one of these {len(rows):,} lines: " if len(rows) > 1 else ""
+        for line in rows[LINE]:
+            yield line, RowCheck([Fault(RAISES, among + _words(error), stops=True)])
         return
-    remaining = dict(_counted(kept))
+    middle = len(rows) // 2
+    for half in (rows.select(range(middle)), rows.select(range(middle, len(rows)))):
+        try:
+            yield from _outcomes(half, tokenizer, settings, scratch)
+        except Exception as inner:  # as above
+            yield from _halve(half, inner, tokenizer, settings, scratch, left)
+
+
+def _outcomes(rows: Any, tokenizer: Any, settings: CheckSettings, scratch: Path) -> list[tuple[int, RowCheck]]:
+    """What comes of rows: prepared whole, then again with the greatest length."""
+    whole = _built(rows, tokenizer, settings, None, scratch)
+    remaining = dict(_counted(_built(whole, tokenizer, settings, settings.length("trl"), scratch)))
+    found = []
     for line, (tokens, length) in _counted(whole):
         seen, seen_length = remaining.get(line, (0, 0))
-        yield line, RowCheck(_faults_of_length(tokens, length, seen, seen_length), seen, tokens - seen)
+        found.append((line, RowCheck(_faults_of_length(tokens, length, seen, seen_length), seen, tokens - seen)))
+    return found
 
 
 def _faults_of_length(tokens: int, length: int, seen: int, seen_length: int) -> list[Fault]:
@@ -159,8 +168,8 @@ def _faults_of_length(tokens: int, length: int, seen: int, seen_length: int) -> 
     return [warned(CUT, f"it has {length:,} tokens")] if seen_length < length else []
 
 
-def _whole_trouble(rows: Any, tokenizer: Any, settings: CheckSettings, scratch: Path) -> str | None:
-    """TRL's words, if it has the same for the first, the middle and the last row."""
+def _raises_everywhere(rows: Any, tokenizer: Any, settings: CheckSettings, scratch: Path) -> bool:
+    """Whether TRL has the same words for the first, the middle and the last of several rows."""
     said = set()
     for index in {0, len(rows) // 2, len(rows) - 1}:
         try:
@@ -168,8 +177,8 @@ def _whole_trouble(rows: Any, tokenizer: Any, settings: CheckSettings, scratch: 
         except Exception as error:  # as above
             said.add(_words(error))
         else:
-            return None
-    return said.pop() if len(said) == 1 and len(rows) > 2 else None
+            return False
+    return len(said) == 1 and len(rows) > 2
 
 
 def _built(rows: Any, tokenizer: Any, settings: CheckSettings, length: int | None, scratch: Path) -> Any:
@@ -188,8 +197,7 @@ def _built(rows: Any, tokenizer: Any, settings: CheckSettings, length: int | Non
         disable_tqdm=True,
     )
     model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **sizes))
-    own = copy.deepcopy(tokenizer)  # SFTTrainer gives its tokenizer a padding token
-    return SFTTrainer(model=model, args=arguments, train_dataset=rows, processing_class=own).train_dataset
+    return SFTTrainer(model=model, args=arguments, train_dataset=rows, processing_class=tokenizer).train_dataset
 
 
 @contextmanager
