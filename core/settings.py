@@ -207,7 +207,7 @@ class CheckSettings(Settings):
         None, ge=8, le=1_048_576, description="Tokens of a row that train; if not given, 2048, and 65536 for openai."
     )
     assistant_only: bool = Field(
-        False, description="trl: the loss on the assistant's tokens alone, its assistant_only_loss, not on the prompt's."
+        False, description="trl: the loss on the assistant's tokens alone (its assistant_only_loss), not the prompt's."
     )
 
     def length(self, trainer: Trainer) -> int:

@@ -8,6 +8,7 @@ from core.web.deciding import decide_in_table
 from core.web.loading import load_card
 from core.web.loads import show_loads
 from core.web.notices import show_errors
+from core.web.overview import show_overview
 from core.web.quarantine import show_quarantine
 from core.web.scores import shorten
 from core.web.session import current_dataset, open_bench
@@ -25,6 +26,7 @@ def show_dataset(dataset: DatasetRow) -> None:
     figures[3].metric("Shape", dataset.format)
     with show_errors():
         show_quarantine(dataset)
+    show_overview(dataset)
     show_examples(dataset)
 
 

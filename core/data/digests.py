@@ -32,9 +32,11 @@ class Difference:
 
 
 def digest_example(example: Example) -> bytes:
-    """An example's content: its id, conversation and tools."""
-    content = [example.example_id, example.messages, example.tools]
-    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()[:ROW_BYTES]
+    """32 bytes over what an example is to a model and to an export: the id of its content, its turns and its tools."""
+    content = example.example_id.partition("-")[0]
+    return hashlib.sha256(
+        orjson.dumps([content, example.messages, example.tools], option=orjson.OPT_SORT_KEYS)
+    ).digest()
 
 
 def digest_lines(lines: Iterable[bytes]) -> bytes:

@@ -86,12 +86,6 @@ def content_id(fields: dict[str, Any]) -> str:
     return hashlib.sha256(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
-def digest_example(example: Example) -> bytes:
-    """32 bytes over what an example is to a model and to an export: its content's id, its turns and its tools."""
-    content = example.example_id.partition("-")[0]
-    return hashlib.sha256(orjson.dumps([content, example.messages, example.tools])).digest()
-
-
 def read_examples(
     source: str | Sequence[str],
     settings: IngestSettings,

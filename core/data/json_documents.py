@@ -174,7 +174,7 @@ def _row_of(name: str, element: Element) -> SourceRow:
         key = _key_text(element.key)
         name = f"{name}#/{key.replace('~', '~0').replace('/', '~1')}"
     if element.fault:
-        return SourceRow(name, element.line, element.offset, show_bytes(content[:SHOWN_BYTES]), None, element.fault)
+        return SourceRow(name, element.line, element.offset, show_bytes(content), None, element.fault)
     fields, problem = parse_object(on_one_line(content) if element.is_whole else content)
     if element.is_whole or fields is not None:
         content = on_one_line(content)

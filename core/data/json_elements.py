@@ -80,6 +80,7 @@ class Elements:
                 return
             text.reach(start + OVERLAP)
             self._learned = self._learned or self._learn(start) or self._learn_ahead(start)
+            text.beginning = None if self._keyed else self._learned
             fault = None
             searched = start + 1
             if self._enclosed and text.byte(start) == self._closer:
@@ -179,7 +180,9 @@ class Elements:
         """
         text = self._text
         self._rescanned += max(text.stopped - start, 0)
-        is_hopeless = self._rescanned > 4 * text.end + RESCANNED_BYTES  # or each bracket costs a look at all others
+        if self._rescanned > 4 * text.end + RESCANNED_BYTES:
+            text.longest = SIGHT  # or each bracket that is never closed costs a look at all that follows
+        is_hopeless = self._rescanned > 16 * (4 * text.end + RESCANNED_BYTES)
         following = NO_MORE if is_hopeless else self._learned or ANY_OBJECT
         head = b""
         while not (match := following.search(text.buffer, searched - text.base)):

@@ -8,6 +8,7 @@ once, mostly, and not at the end of the file.
 
 import io
 import re
+from itertools import islice
 
 from core.data.rows import LONGEST_LINE
 from core.data.streams import CHUNK
@@ -21,13 +22,15 @@ STRING_BEGUN, STRING_DONE = re.compile(UNCLOSED), re.compile(STRING + rb"[ \t\r\
 WORD = re.compile(rb'[^\s,:\[\]{}"]+\s*')
 OPENER = {ord("}"): ord("{"), ord("]"): ord("[")}
 LARGEST_STEP = 1 << 24
+LARGE, MANY = 1 << 20, 16
 
 
 class JsonText:
     """A window over a stream of JSON text. Positions count bytes from the text's beginning.
 
     What stands before `mark` may be let go of; `line` is the line that the mark is in. A value longer
-    than `longest` is taken for damaged. `stopped` is how far the last damaged value was looked at.
+    than `longest` is taken for damaged, as is a large one in which `beginning`, which finds the
+    beginnings of values, finds many. `stopped` is how far the last damaged value was looked at.
     """
 
     def __init__(self, stream: io.BufferedReader, longest: int = LONGEST_LINE) -> None:
@@ -35,6 +38,7 @@ class JsonText:
         self.base = self.mark = skip_bom(stream)
         self.buffer, self.line, self.ended = b"", 1, False
         self.stopped = 0
+        self.beginning: re.Pattern[bytes] | None = None
 
     @property
     def end(self) -> int:
@@ -123,7 +127,11 @@ class JsonText:
                 return None
 
     def _is_too_long(self, start: int) -> bool:
-        return self.end - start > self.longest
+        size = self.end - start
+        if size <= LARGE or self.beginning is None:
+            return size > self.longest
+        found = self.beginning.finditer(self.buffer, start - self.base + 1)
+        return size > self.longest or sum(1 for _ in islice(found, MANY)) == MANY
 
     def _is_fault(self, position: int) -> bool:
         """Whether the way to the next bracket is blocked, and not merely cut by the window's end."""

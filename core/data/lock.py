@@ -23,6 +23,16 @@ LARGEST_BYTES = 1 << 30
 FileRole = Literal["data", "scores", "card", "trainer"]
 
 
+class LockedRepair(Settings):
+    """A row of the source that could not be loaded, and was admitted by hand: kept as it is, or as `text`."""
+
+    entry: int
+    raw: str
+    text: str | None
+    is_kept: bool
+    who: str
+
+
 class LockedDataset(Settings):
     """What was loaded. `row_digests` are `digests.digest_example` of every row, as base64; `repairs` are rows that
     were admitted by hand."""
@@ -37,7 +47,7 @@ class LockedDataset(Settings):
     rows_loaded: int = Field(ge=0)
     rows_quarantined: int
     row_digests: str = Field(repr=False)
-    repairs: list[dict[str, Any]] = Field(default_factory=list)
+    repairs: list[LockedRepair] = Field(default_factory=list)
 
     def digests(self) -> list[bytes]:
         """One of each row. Raises BadInput where they are not that many."""

@@ -181,6 +181,7 @@ def _record(name: str, tape: _Tape, columns: Sequence[str], cells: list[str], pr
             if b"\\u0000" not in raw or not any("\0" in cell for cell in cells):
                 return SourceRow(name, tape.line, tape.offset, raw.decode(), fields)
             problem = "a NUL character"
-    text = b"".join(tape.record).rstrip(b"\r\n")[:SHOWN_BYTES]
+    text = b"".join(tape.record)
+    text = text[:SHOWN_BYTES] if problem == TOO_LONG else text.rstrip(b"\r\n")
     problem = problem or f"{len(cells)} cells where {len(columns)} columns are named"
     return SourceRow(name, tape.line, tape.offset, show_bytes(text), None, problem)

@@ -60,7 +60,7 @@ class Decisions:
 
     def stands(self, decision: Decision) -> bool:
         """Whether nobody undid it."""
-        return decision.decision not in _undone(self.of_row(decision.dataset, decision.row))
+        return decision.decision not in undone_by(self.of_row(decision.dataset, decision.row))
 
     def _find(self, condition: str, values: list[Any]) -> list[Decision]:
         with self._database.reading() as cursor:
@@ -73,7 +73,7 @@ class Decisions:
 
 def standing(decisions: Sequence[Decision]) -> Standing:
     """What stands of decisions in the order in which they were made: what a standing undo names does not."""
-    undone, kinds = _undone(decisions), dict[int, str]()
+    undone, kinds = undone_by(decisions), dict[int, str]()
     for made in decisions:
         if made.decision not in undone and made.kind in ("pin", "ban"):
             kinds[made.row] = made.kind
@@ -81,7 +81,7 @@ def standing(decisions: Sequence[Decision]) -> Standing:
     return Standing(rows["pin"], rows["ban"])
 
 
-def _undone(decisions: Sequence[Decision]) -> set[int]:
+def undone_by(decisions: Sequence[Decision]) -> set[int]:
     """The decisions that an undo took back which was not itself undone."""
     undone = set[int]()
     for made in reversed(decisions):

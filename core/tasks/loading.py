@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from core.blocks import Blocks, BlockSummary, loaded_columns, quarantined_columns
-from core.data.ingest import Ingest, digest_example, nothing_loaded, read_examples
+from core.data.digests import digest_example
+from core.data.ingest import Ingest, nothing_loaded, read_examples
 from core.files import remove_partials
 from core.jobs.progress import Progress
 from core.records import Example, Quarantined

@@ -22,7 +22,6 @@ from core.store import Database, Datasets, Decisions, Loads, Orders, Repairs, Ru
 from core.workbench.checking import Checking
 from core.workbench.comparing import Comparing
 from core.workbench.explaining import Explaining
-from core.workbench.mending import Mending
 from core.workbench.overview import Overview
 from core.workbench.replaying import Replaying
 from core.workspace import WorkspaceFolder
@@ -30,7 +29,7 @@ from core.workspace import WorkspaceFolder
 __all__ = ["Workbench", "default_workspace"]
 
 
-class Workbench(Mending, Overview, Explaining, Comparing, Replaying, Checking):
+class Workbench(Overview, Explaining, Comparing, Replaying, Checking):
     """An open workspace. One process has it at a time; inside it, any thread may use it."""
 
     def __init__(self, workspace: Path | str | None = None, *, supervise: bool = False) -> None:
@@ -47,6 +46,7 @@ class Workbench(Mending, Overview, Explaining, Comparing, Replaying, Checking):
         self.loads, self.repairs = Loads(self.database), Repairs(self.database)
         self.taking = threading.Lock()
         self._group_columns, self._groups, self._pools, self._kept = {}, {}, {}, {}
+        self._glances, self._token_counts = {}, {}
         self.launcher = Launcher()
         self.take_in()
         self._supervisor = Supervisor(self.take_in, _log_error) if supervise else None

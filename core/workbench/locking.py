@@ -8,8 +8,16 @@ from typing import Any
 
 from core.choices import Decision, SelectionRow
 from core.data.card import CardFacts
-from core.data.digests import digest_example, digest_table, pack
-from core.data.lock import LockedDataset, LockedDecision, LockedPicks, LockedRun, LockedSelection, LockedTarget
+from core.data.digests import ROW_BYTES, digest_example, digest_table, pack
+from core.data.lock import (
+    LockedDataset,
+    LockedDecision,
+    LockedPicks,
+    LockedRepair,
+    LockedRun,
+    LockedSelection,
+    LockedTarget,
+)
 from core.data.sidecar import tell_time
 from core.errors import BadInput
 from core.records import RunRow
@@ -45,14 +53,28 @@ class Locking(Previewing):
             rows_loaded=loaded.rows_loaded,
             rows_quarantined=loaded.rows_quarantined,
             row_digests=pack(self.row_digests(name)),
+            repairs=self._lock_repairs(name),
         )
+
+    def _lock_repairs(self, name: str) -> list[LockedRepair]:
+        """The rows that were admitted by hand, in the order of the rows that they became."""
+        entries = [entry for entry in self.repairs.entries(name) if entry.admitted_row is not None]
+        return [
+            LockedRepair(
+                entry=entry.entry, raw=entry.raw, text=entry.text, is_kept=entry.state == "kept", who=entry.who or ""
+            )
+            for entry in sorted(entries, key=lambda entry: entry.admitted_row or 0)
+        ]
 
     def row_digests(self, name: str) -> bytes:
         """A few bytes of every row, in order; those of the dataset last asked about are kept."""
         content = f"{name} {self.datasets.get(name).content_hash}"
         if self._kept_digests is None or self._kept_digests[0] != content:
             blocks = self.datasets.blocks(name, ROWS_AT_A_TIME)
-            self._kept_digests = content, b"".join(digest_example(example) for block in blocks for example in block)
+            self._kept_digests = (
+                content,
+                b"".join(digest_example(example)[:ROW_BYTES] for block in blocks for example in block),
+            )
         return self._kept_digests[1]
 
     def lock_run(self, run: RunRow) -> LockedRun:
@@ -63,7 +85,7 @@ class Locking(Previewing):
             run=run.run,
             model_identity=run.model_identity,
             template=described.get("template", "unknown"),
-            tokenizer=self._tokenizer_of(settings.scoring),
+            tokenizer=described.get("tokenizer") or self._tokenizer_of(settings.scoring),
             settings=settings,
             scoring_version=described.get("scoring_version", 0),
             versions=described.get("versions", {}),

@@ -8,7 +8,9 @@ import pyarrow as pa
 
 from core.blocks import BLOCK_SCHEMA, loaded_columns
 from core.data.conversations import RowError
-from core.data.ingest import content_id, digest_example
+from core.data.digests import digest_example
+from core.data.ingest import content_id
+from core.data.lock import LockedRepair
 from core.data.rows import parse_object
 from core.data.shapes import SHAPES, Recognised, convert_leniently
 from core.errors import BadInput
@@ -77,7 +79,23 @@ class Mending(Loading):
         ]
         if not waiting:
             raise BadInput(f"No row of dataset {dataset!r} waits to be admitted; fix or keep some first.")
-        admitted = list(self._admitted(known, sorted(waiting, key=lambda entry: entry.entry)))
+        return self._admit(known, sorted(waiting, key=lambda entry: entry.entry))
+
+    def repeat_repairs(self, dataset: str, repairs: Sequence[LockedRepair]) -> None:
+        """Admit the rows that a lock has admitted, in its order. Raises BadInput where one is not in quarantine."""
+        known, waiting = self.datasets.get(dataset), []
+        for repair in repairs:
+            found = self.repairs.entry(dataset, repair.entry)
+            if found is None or found.raw != repair.raw or found.admitted_row is not None:
+                raise BadInput(f"The row admitted by hand as entry {repair.entry:,} is not in quarantine here.")
+            kind = "keep" if repair.is_kept else "fix"
+            self._record(dataset, [repair.entry], kind, repair.text, repair.who)
+            waiting.append(self._entry(dataset, repair.entry))
+        if waiting:
+            self._admit(known, waiting)
+
+    def _admit(self, known: DatasetRow, waiting: Sequence[Entry]) -> DatasetRow:
+        admitted = list(self._admitted(known, waiting))
         after = self._enlarged(known, [example for _, example in admitted])
         rows = [loaded_columns(entry, example) for entry, example in admitted]
         self.repairs.admit(known, after, pa.Table.from_pylist(rows, BLOCK_SCHEMA))

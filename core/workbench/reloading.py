@@ -7,14 +7,15 @@ from core.data.digests import ROW_BYTES, Difference, first_difference, split
 from core.data.lock import LockedDataset
 from core.errors import BadInput
 from core.files import user_path
-from core.workbench.loading import DEMO, Loading, Sources
+from core.workbench.loading import DEMO, Sources
 from core.workbench.locking import Locking
+from core.workbench.mending import Mending
 from core.workbench.trail import Trail
 
 LONGEST_NAME = 60
 
 
-class Reloading(Loading, Locking):
+class Reloading(Mending, Locking):
     """The first stage of a replay."""
 
     def find_dataset(self, locked: LockedDataset, source: Sources | None, beside: Path, trail: Trail) -> str:
@@ -27,13 +28,11 @@ class Reloading(Loading, Locking):
         if known and source is None:
             trail.passed("dataset", f"{known[0]} in this workspace has the lock's {locked.rows_loaded:,} rows.")
             return known[0]
-        if locked.repairs:
-            raise trail.failed(
-                "dataset",
-                f"{len(locked.repairs):,} of its rows were admitted by hand, which replay cannot do yet; replay in the "
-                "workspace that has them, or with --picks-from-lock there.",
-            )
         name = self._load_again(locked, source, beside, trail)
+        try:
+            self.repeat_repairs(name, locked.repairs)
+        except BadInput as error:
+            raise trail.failed("dataset", str(error)) from None
         if self.datasets.get(name).content_hash != locked.content_hash:
             raise trail.failed("dataset", f"{self._tell_row(locked, name)} What was read is loaded as {name!r}.")
         trail.passed("dataset", f"All {locked.rows_loaded:,} rows are the lock's; loaded as {name}.")

@@ -24,6 +24,7 @@ from core.scoring.arrays import RunArrays, open_arrays
 from core.scoring.device import settle
 from core.scoring.identity import run_identity
 from core.scoring.shards import list_shards, read_scores
+from core.scoring.tokenizers import tokenizer_identity
 from core.settings import ProjectionSettings, RunSettings
 from core.workbench.base import check_target
 from core.workbench.rendering import Rendering
@@ -118,7 +119,8 @@ class Scoring(Rendering):
         if not files.input.exists():
             write_input(files.input, self._blocks(content, renderer, chosen.scoring.shard_rows or 64))
         if not files.settings.exists():
-            write_atomically(files.settings, json.dumps(described | {"versions": versions()}, indent=1))
+            noted = {"versions": versions(), "tokenizer": tokenizer_identity(renderer.tokenizer)}
+            write_atomically(files.settings, json.dumps(described | noted, indent=1))
         arguments = {"run": run, "settings": _with_absolute_paths(chosen).model_dump(mode="json")}
         JobFolder(files.path).create("core.tasks:score", arguments)
         self.runs.add(run, dataset, json.dumps(described["settings"]), identity)

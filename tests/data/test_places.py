@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -98,7 +98,7 @@ def test_a_hub_id_is_asked_for_with_configuration_split_and_revision(monkeypatch
 class Handler(http.server.BaseHTTPRequestHandler):
     """A few files, one of which breaks off."""
 
-    asked: list[str] = []
+    asked: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         self.asked.append(self.path)

@@ -13,7 +13,7 @@ def read(path: Path, content: str | bytes, **settings: str) -> list[SourceRow]:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     source = open_source(str(path), IngestSettings.checked(**settings))
     rows = list(source.rows())
-    assert all(list(source.rows(start=start)) == rows[start:] for start in range(len(rows) + 1))
+    assert all(list(source.rows(start=start)) == rows[start:] for start in (1, len(rows) // 2, len(rows)))
     return rows
 
 
@@ -58,7 +58,7 @@ def test_a_header_is_told_from_a_first_record(tmp_path: Path) -> None:
     assert len(read(path, "12,13\n14,15\n")) == 2
     long = "Tell me all that there is to know about it,Fine\n"
     assert [list(row.fields or ()) for row in read(path, long * 2)] == [["column_1", "column_2"]] * 2
-    with pytest.raises(BadInput, match="does not name the columns .*set the option header to no"):
+    with pytest.raises(BadInput, match=r"does not name the columns .*set the option header to no"):
         read(path, "prompt,,completion\na,b,c\n")
 
 

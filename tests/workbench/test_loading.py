@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.blocks import Blocks
-from core.data.ingest import digest_example
+from core.data.digests import digest_example
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.worker import run_here

@@ -110,3 +110,24 @@ def test_a_scored_dataset_gets_a_version_whose_rows_keep_their_scores(bench: Wor
     before, now = bench.runs.scores(first).to_pylist(), bench.runs.scores(second).to_pylist()
     assert [row["nll"] for row in now[:6]] == [row["nll"] for row in before]
     assert now[6]["nll"] > 0
+
+
+def test_a_replay_admits_what_the_lock_admits(bench: Workbench, tmp_path: Path, tiny_model: Path) -> None:
+    bench.keep("rows", EMPTY)
+    bench.admit("rows")
+    bench.fix("rows", broken_entry(bench), '{"instruction": "Do it.", "output": "Done."}', "ann")
+    bench.admit("rows")
+    assert balance(bench) == (10, 0)
+    scoring = ScoringSettings(model=str(tiny_model), shard_rows=4)
+    bench.score("rows", RunSettings(scoring=scoring, calibration=None))
+    selection = bench.select("rows", "random", "7").selection
+    report = bench.export(selection, "messages", tmp_path / "chosen.jsonl")
+    with Workbench(tmp_path / "elsewhere") as other:
+        again = other.replay(report.lock, tmp_path / "again.jsonl")
+        assert again.sha256 == report.sha256
+        assert other.datasets.get("rows").content_hash == bench.datasets.get("rows").content_hash
+        assert [entry.who for entry in other.repairs.entries("rows") if entry.text] == ["ann"]
+    lines = (tmp_path / "rows.jsonl").read_text().replace("cut", "cut elsewhere")
+    (tmp_path / "rows.jsonl").write_text(lines)
+    with Workbench(tmp_path / "changed") as other, pytest.raises(BadInput, match=r"Stage dataset: .* entry 4 is not"):
+        other.replay(report.lock, tmp_path / "never.jsonl")

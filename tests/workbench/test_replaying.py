@@ -221,7 +221,12 @@ FRESH: dict[str, tuple[Callable[[dict], object], str]] = {
     ),
     "cut digests": (lambda of: of["dataset"].update(content_hash="0", row_digests="AAAA"), "was changed or cut"),
     "ingest settings": (lambda of: of["dataset"]["ingest"].update(limit=20), "Row 20 of the lock is missing"),
-    "repairs": (lambda of: of["dataset"].update(repairs=[{"row": 1, "raw": "{}"}]), "1 of its rows were admitted"),
+    "repairs": (
+        lambda of: of["dataset"].update(
+            repairs=[{"entry": 1, "raw": "{}", "text": None, "is_kept": True, "who": "ann"}]
+        ),
+        "Stage dataset: The row admitted by hand as entry 1 is not in quarantine here",
+    ),
     "model": (lambda of: of["scoring"].update(model_identity="folder:0"), "Stage model: The model is folder:"),
     "template": (lambda of: of["scoring"].update(template="chat:0"), "Stage model: The template is chat:"),
     "tokenizer": (lambda of: of["scoring"].update(tokenizer="0"), "Stage model: The tokenizer is "),

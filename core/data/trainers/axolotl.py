@@ -30,6 +30,7 @@ from core.settings import CheckSettings
 
 FORMATS = ("messages", "sharegpt", "alpaca", "prompt-completion", "text")
 DROPPED = "longer than the greatest length: Axolotl drops the row"
+PASSED = ("name", "tool_calls", "tool_call_id", "reasoning_content")
 WITH_INPUT = (
     "Below is an instruction that describes a task, paired with an input that provides further context. "
     "Write a response that appropriately completes the request.\n\n"
@@ -45,6 +46,7 @@ class AxolotlRules:
     def __init__(self, shape: str, tokenizer: Any, settings: CheckSettings) -> None:
         self.shape, self.template = shape, ChatTemplate(tokenizer)
         self.length = settings.length("axolotl")
+        self.named = {key for key in PASSED if key in str(getattr(tokenizer, "chat_template", ""))}
 
     def check(self, fields: dict[str, Any]) -> RowCheck:
         """The faults of one row and its supervised tokens."""
@@ -59,7 +61,7 @@ class AxolotlRules:
         turns = self._turns(fields)
         need_text(turns)
         tools = read_tools(fields.get("tools"))
-        messages = [_message(turn, number) for number, turn in enumerate(turns, 1)]
+        messages = [self._message(turn, number) for number, turn in enumerate(turns, 1)]
         text = self.template.render(messages, tools)
         mask = self.template.supervised(text, messages, tools)
         faults = find_soft(turns) + self.template.left_out(text, turns, tools)
@@ -77,6 +79,14 @@ class AxolotlRules:
         if turns[0].role != "system" and system is not None:
             turns.insert(0, Turn("system", system, {}))
         return turns
+
+    def _message(self, turn: Turn, number: int) -> dict[str, Any]:
+        """The turn as the template gets it: of other keys, those that the template names; arguments parsed."""
+        message: dict[str, Any] = {"role": turn.role, "content": turn.text}
+        kept = {key: value for key, value in turn.raw.items() if value is not None and key in self.named}
+        if "tool_calls" in kept:
+            kept["tool_calls"] = [_parsed(call, number) for call in turn.calls]
+        return kept | message
 
     def _prompt_and_response(self, fields: dict[str, Any]) -> tuple[str, str, list[Fault]]:
         if self.shape == "text":
@@ -109,15 +119,6 @@ class AxolotlRules:
         if len(mask) > self.length:
             return RowCheck([*faults, Fault(DROPPED, f"it has {len(mask):,} tokens")], 0, tokens)
         return RowCheck(faults, tokens)
-
-
-def _message(turn: Turn, number: int) -> dict[str, Any]:
-    """The turn as the template gets it: a call's arguments parsed, as Axolotl does."""
-    message: dict[str, Any] = {"role": turn.role, "content": turn.text if turn.content is not None else ""}
-    message |= {key: turn.raw[key] for key in ("name", "tool_call_id", "reasoning_content") if turn.raw.get(key)}
-    if turn.calls:
-        message["tool_calls"] = [_parsed(call, number) for call in turn.calls]
-    return message
 
 
 def _parsed(call: Any, number: int) -> Any:

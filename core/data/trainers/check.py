@@ -146,16 +146,17 @@ def _check_rows(
         if line.number not in tally.refused and line.fields is not None:
             tally.add(line.number, rules.check(line.fields))
     good = [line for line in tally.lines if line not in tally.refused]
+    kept = set(good)
     if faults and len(good) < len(tally.lines):  # with the refused lines out, the file may well load
-        loaded, faults = load_file(_copied(file, set(good), scratch), scratch) if good else (None, [])
+        loaded, faults = load_file(_copied(file, kept, scratch), scratch) if good else (None, [])
     elif loaded is not None and len(good) < len(loaded):
-        kept = [index for index, line in enumerate(tally.lines) if line in set(good)]
-        loaded = loaded.select(kept) if len(loaded) == len(tally.lines) else None
+        places = [index for index, line in enumerate(tally.lines) if line in kept]
+        loaded = loaded.select(places) if len(loaded) == len(tally.lines) else None
     for fault in faults:
         tally.add(0, RowCheck([fault]))
     if trainer == "trl" and good and not tally.refuses_file:
         if loaded is None or len(loaded) != len(good):
-            loaded, _ = load_file(_copied(file, set(good), scratch), scratch)
+            loaded, _ = load_file(_copied(file, kept, scratch), scratch)
         for number, found in trl.run_preparation(loaded, good, tokenizer, settings, scratch):
             tally.add(number, found)
 

@@ -14,7 +14,6 @@ from core.data.trainers.faults import (
     CUT,
     EMPTY_PROMPT,
     EMPTY_RESPONSE,
-    NO_LOSS,
     SHARED_ROLES,
     UNKNOWN_ROLE,
     Fault,
@@ -85,7 +84,7 @@ class LlamaFactoryRules:
         turns = read_turns(fields["messages"], "messages")
         odd = find_unknown_role(turns, tuple(NAMES))
         if odd is not None:
-            raise Refused(UNKNOWN_ROLE, odd, stops=True)
+            raise Refused(UNKNOWN_ROLE, f"{odd}; the row is dropped")
         joined: list[Turn] = []
         for turn in turns:
             if turn.role == "tool" and joined and joined[-1].role == "observation":
@@ -113,14 +112,14 @@ class LlamaFactoryRules:
         faults = [] if "".join(parts).strip() else [warned(EMPTY_PROMPT)]
         if not fields[answered].strip():
             faults.append(warned(EMPTY_RESPONSE))
-        turns = [*_history(fields), Turn("user", "\n".join(parts), {}), Turn("assistant", fields[answered], {})]
+        if fields.get("history"):
+            faults.append(warned("LLaMA-Factory reads the field `history` only where its entry names it"))
+        turns = [Turn("user", "\n".join(parts), {}), Turn("assistant", fields[answered], {})]
         return self._measured(faults, turns)
 
     def _measured(self, faults: list[Fault], turns: list[Turn]) -> RowCheck:
         """Supervised tokens as the trainer cuts them: prompt and response of each pair share the room that is left."""
         mask = self._mask(turns)
-        if not any(mask):
-            return RowCheck([*faults, Fault(NO_LOSS)])
         kept, room = 0, self.length
         for source, target in _pairs(mask):
             if room <= 0:
@@ -163,15 +162,6 @@ def _faults_of_call(turn: Turn, number: int) -> list[Fault]:
             detail = f"turn {number}: export as sharegpt, whose arguments are an object"
             return [warned(QUOTED, detail)]
     return []
-
-
-def _history(fields: dict[str, Any]) -> list[Turn]:
-    pairs = fields.get("history") or []
-    if not isinstance(pairs, list) or not all(
-        isinstance(pair, list) and len(pair) == 2 and all(isinstance(side, str) for side in pair) for pair in pairs
-    ):
-        raise Refused("`history` is not a list of pairs of texts", stops=True)
-    return [Turn(role, side, {}) for pair in pairs for role, side in zip(("user", "assistant"), pair, strict=True)]
 
 
 def _pairs(mask: list[int]) -> list[tuple[int, int]]:

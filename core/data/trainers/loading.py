@@ -44,14 +44,17 @@ def load_file(path: Path, scratch: Path) -> tuple[Any, list[Fault]]:
 
 @contextmanager
 def quiet_datasets() -> Iterator[None]:
-    """No progress bars inside the block."""
+    """No progress bars inside the block, and no words but those of an error that is raised."""
+    from datasets import logging
     from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
-    was_quiet = are_progress_bars_disabled()
+    was_quiet, verbosity = are_progress_bars_disabled(), logging.get_verbosity()
     disable_progress_bars()
+    logging.set_verbosity(logging.CRITICAL)
     try:
         yield
     finally:
+        logging.set_verbosity(verbosity)
         if not was_quiet:
             enable_progress_bars()
 

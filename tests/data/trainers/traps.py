@@ -22,6 +22,11 @@ FORGETFUL = (
 )
 """A template that knows nothing but user and assistant."""
 SILENT = "{% if false %}{{ messages }}{% endif %}"
+CALLING = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}"
+    "{% for c in m['tool_calls'] or [] %}{{ c['function'] | tojson }}{% endfor %}<|im_end|>\n{% endfor %}"
+)
+"""A template that writes tool calls."""
 THINKING = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
     "{% if m['role'] == 'assistant' %}{{ m['content'] }}{% else %}{{ m['content'] }}{% endif %}<|im_end|>\n{% endfor %}"
@@ -177,7 +182,12 @@ AXOLOTL = [
     Trap("axolotl", chat(user(LONG), assistant()), "longer than the greatest length: Axolotl drops the row"),
     Trap("axolotl", chat(user()), "no supervised token"),
     Trap("axolotl", chat(user(), assistant(), user()), "the last turn is not the assistant's", "warned"),
-    Trap("axolotl", chat(user(), call("{not json"), result(), assistant()), "a call's arguments are not JSON"),
+    Trap(
+        "axolotl",
+        chat(user(), call("{not json"), result(), assistant()),
+        "a call's arguments are not JSON",
+        template=CALLING,
+    ),
     Trap("axolotl", chat(user(), user(), assistant()), "the chat template fails", template=STRICT),
     Trap(
         "axolotl",
@@ -257,7 +267,11 @@ LLAMA_FACTORY = [
     Trap("llama-factory", GOOD_ALPACA | {"instruction": ""}, "the prompt is empty", "warned", good=GOOD_ALPACA),
     Trap("llama-factory", GOOD_ALPACA | {"output": ""}, "the response is empty", "warned", good=GOOD_ALPACA),
     Trap(
-        "llama-factory", GOOD_ALPACA | {"history": ["a"]}, "`history` is not a list of pairs of texts", good=GOOD_ALPACA
+        "llama-factory",
+        GOOD_ALPACA | {"history": [["a", "b"]]},
+        "LLaMA-Factory reads the field `history` only where its entry names it",
+        "warned",
+        good=GOOD_ALPACA,
     ),
 ]
 OPENAI = [
