@@ -2,8 +2,10 @@
 
 import atexit
 import hashlib
+import ipaddress
 import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,17 +26,20 @@ def is_url(source: str) -> bool:
     return source.lower().startswith(("http://", "https://"))
 
 
-def download(url: str, folder: Path | None) -> Path:
+def download(url: str, folder: Path | None, *, public_only: bool = False) -> Path:
     """The file of a URL, fetched unless it is there already; without a folder it goes when Python ends.
 
     The name in the folder begins with the URL's hash, and ends in the suffix that the server gives.
+    `public_only` keeps people of a served app from reading what only this machine can reach.
     Raises BadInput when the server cannot be reached, says no, breaks off, or sends too much.
     """
     folder = folder or passing_folder()
     folder.mkdir(parents=True, exist_ok=True)
     key = hashlib.sha256(url.encode()).hexdigest()[:16]
     there = next(iter(sorted(folder.glob(f"{key}-*"))), None)
-    return there or _fetch(url, folder, key)
+    if there is None and public_only:
+        _refuse_what_is_not_public(url)
+    return there or _fetch(url, folder, key, follow=not public_only)
 
 
 def passing_folder() -> Path:
@@ -44,11 +49,24 @@ def passing_folder() -> Path:
     return folder
 
 
-def _fetch(url: str, folder: Path, key: str) -> Path:
+def _refuse_what_is_not_public(url: str) -> None:
+    host = urlsplit(url).hostname or ""
+    try:
+        addresses = {str(found[4][0]) for found in socket.getaddrinfo(host, None)}
+    except OSError as error:
+        raise BadInput(f"{url!r} cannot be had: {error.strerror or error}.") from None
+    if not all(ipaddress.ip_address(address.partition("%")[0]).is_global for address in addresses):
+        raise BadInput(f"{url!r} is an address of an inner network; load it with the command `ingest` instead.")
+
+
+def _fetch(url: str, folder: Path, key: str, *, follow: bool) -> Path:
     import requests
 
     try:
-        with requests.get(url, stream=True, timeout=(SECONDS_TO_CONNECT, SECONDS_OF_SILENCE)) as answer:
+        timeout = (SECONDS_TO_CONNECT, SECONDS_OF_SILENCE)
+        with requests.get(url, stream=True, timeout=timeout, allow_redirects=follow) as answer:
+            if answer.is_redirect:
+                raise BadInput(f"{url!r} leads on to {answer.headers['Location']!r}; name that address itself.")
             if answer.status_code != 200:
                 raise BadInput(f"{url!r} cannot be had: the server answers {answer.status_code} {answer.reason}.")
             path = folder / f"{key}-{_name(url, answer.headers.get('Content-Disposition', ''))}"

@@ -92,7 +92,7 @@ def _open_parts(
     source: str, settings: IngestSettings, downloads: Path | None, roots: Sequence[Path] | None
 ) -> list[_Part]:
     if is_url(source):
-        return [_open_file(source, download(source, downloads), settings)]
+        return [_open_file(source, download(source, downloads, public_only=roots is not None), settings)]
     path = user_path(source)
     is_hub_like = HUB_ID.fullmatch(source) and path.suffix.lower() not in FILE_SUFFIXES
     if not is_hub_like or path.exists():

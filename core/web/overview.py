@@ -132,7 +132,7 @@ def _show_figures(glance: Glance) -> "st.delta_generator.DeltaGenerator":
     tokens = row.container(width="content")
     row.metric(
         "Characters",
-        format_sig(glance.prompts.total + glance.responses.total),
+        _about(glance.prompts.total + glance.responses.total),
         f"{format_percent(_response_share(glance))} in responses",
         **PLAIN,
     )
@@ -153,6 +153,10 @@ def _show_figures(glance: Glance) -> "st.delta_generator.DeltaGenerator":
     return tokens
 
 
+def _about(count: int) -> str:
+    return format_count(count) if count < 1_000 else format_sig(count)
+
+
 def _response_share(glance: Glance) -> float:
     return glance.responses.total / max(1, glance.prompts.total + glance.responses.total)
 
@@ -161,7 +165,7 @@ def _show_tokens(tokens: TokenCount | None) -> None:
     if tokens is None:
         st.metric("Tokens", format_sig(None), help="The embedded model, whose tokenizer would count them, is missing.")
         return
-    write = format_count if tokens.is_exact else format_sig
+    write = format_count if tokens.is_exact else _about
     how = (
         f"Counted by {tokens.counted_by}." if tokens.is_exact else f"Estimated from a sample with {tokens.counted_by}."
     )

@@ -21,7 +21,7 @@ from core.workbench.locking import environment
 from core.workbench.reloading import Reloading
 from core.workbench.requests import Request
 from core.workbench.rescoring import Rescoring
-from core.workbench.shipping import Shipping, working_folder
+from core.workbench.shipping import Shipping, shaped_by, working_folder
 from core.workbench.trail import Elsewhere, Follow, Trail
 
 
@@ -125,7 +125,8 @@ class Replaying(Reloading, Rescoring, Shipping):
         with working_folder(target) as folder:
             again = folder / target.name
             try:
-                made = export_examples(lambda: self.export_rows(dataset, rows), locked.export.format, again)
+                of, trainer = locked.export.format, shaped_by(locked.export.trainers)
+                made = export_examples(lambda: self.export_rows(dataset, rows), of, again, trainer)
             except BadInput as error:
                 raise trail.failed("export", str(error)) from None
             if made.sha256 != locked.export.data.sha256:

@@ -54,7 +54,8 @@ class Shipping(Locking, Publishing):
         _check_name(target)
         with working_folder(target) as folder:
             data = folder / target.name
-            written = export_examples(lambda: self.export_rows(chosen.dataset, self._rows(chosen)), shape, data)
+            rows = self._rows(chosen)
+            written = export_examples(lambda: self.export_rows(chosen.dataset, rows), shape, data, shaped_by(wanted))
             roles: dict[str, FileRole] = {data.name: "data"}
             roles[self._write_sidecar(chosen, folder, target.stem)] = "scores"
             roles |= dict.fromkeys(_write_beside(data, target, shape, written, wanted), "trainer")
@@ -138,6 +139,11 @@ def _trainer(name: str) -> Trainer:
     if name not in trainers:
         raise BadInput(f"There is no trainer {name!r}; the trainers are: {', '.join(trainers)}.")
     return trainers[name]
+
+
+def shaped_by(trainers: Sequence[Trainer]) -> Trainer | None:
+    """The trainer whose wants change the file itself: OpenAI's are stricter than what the others read."""
+    return "openai" if "openai" in trainers else None
 
 
 def _check_name(target: Path) -> None:

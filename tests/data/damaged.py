@@ -18,9 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.data.conversations import RowError
+from core.data.ingest import read_examples
 from core.data.shapes import convert_leniently, recognise
 from core.data.sources import Source, SourceRow, open_source
 from core.errors import BadInput
+from core.records import Example
 from core.settings import IngestSettings
 
 WORDS = [
@@ -208,6 +210,7 @@ def check_case(path: Path) -> str:
         check_row(row)
     check_again(source, rows)
     check_places(path, rows)
+    check_conservation(path, rows)
     return check_shapes(rows)
 
 
@@ -230,6 +233,21 @@ def check_again(source: Source, rows: list[SourceRow]) -> None:
     assert 0 <= source.position() <= source.size
     for start in {0, 1, len(rows) // 2, max(len(rows) - 1, 0), len(rows), len(rows) + 2}:
         assert list(source.rows(start=start)) == rows[start:], start
+
+
+def check_conservation(path: Path, rows: list[SourceRow]) -> None:
+    """Every row read is loaded or quarantined, one for one, whatever its shape was taken for."""
+    try:
+        ingest = read_examples(str(path), IngestSettings())
+    except BadInput as error:
+        assert "\n" not in str(error)
+        return
+    outcomes = list(ingest.outcomes())
+    assert len(outcomes) == len(rows)
+    for row, outcome in zip(rows, outcomes, strict=True):
+        assert (outcome.file, outcome.line) == (row.file, row.line)
+        assert (outcome.original if isinstance(outcome, Example) else outcome.raw) == row.raw
+        assert isinstance(outcome, Example) or outcome.reason
 
 
 def check_places(path: Path, rows: list[SourceRow]) -> None:

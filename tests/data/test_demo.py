@@ -6,6 +6,7 @@ from pathlib import Path
 
 from core.data.demo import write_demo
 from core.data.ingest import read_examples
+from core.records import Example
 from core.settings import IngestSettings
 
 
@@ -16,8 +17,8 @@ def test_the_demo_has_2026_chats_in_21_topics_of_which_1050_are_ten_pairs_repeat
     assert len({row["topic"] for row in rows}) == 21
     support = Counter(json.dumps(row["messages"]) for row in rows if row["topic"] == "tech_support")
     assert (len(support), support.total()) == (10, 1050)
-    ingest = read_examples(str(path), IngestSettings())
-    assert sum(len(block.examples) for block in ingest) == 2026
+    outcomes = read_examples(str(path), IngestSettings()).outcomes()
+    assert sum(isinstance(outcome, Example) for outcome in outcomes) == 2026
 
 
 def test_alternative_answers_are_kept_beside_the_first(tmp_path: Path) -> None:

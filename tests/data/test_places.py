@@ -161,3 +161,9 @@ def test_a_url_that_cannot_be_reached_says_so_in_one_line(url: str, tmp_path: Pa
         open_source(url, AUTO, downloads=tmp_path)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "10.0.0.1", "169.254.169.254", "[::1]", "0.0.0.0"])
+def test_people_of_a_served_app_reach_no_inner_address(host: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="inner network"):
+        open_source(f"http://{host}:9/rows.jsonl", IngestSettings(), tmp_path, [tmp_path])
