@@ -1,7 +1,7 @@
 """What can be set, and by which criteria can one choose? The README's tables, from the declarations."""
 
 from core.selection.registry import CRITERIA
-from core.settings import CalibrationSettings, RepeatSettings, ScoringSettings, Settings
+from core.settings import CalibrationSettings, CheckSettings, IngestSettings, RepeatSettings, ScoringSettings, Settings
 
 
 def describe_criteria() -> str:
@@ -16,10 +16,12 @@ def describe_options() -> str:
     """A table of every option."""
     lines = ["| option | default | of | what it does |", "| --- | --- | --- | --- |"]
     kinds: list[tuple[str, type[Settings]]] = [
+        ("ingest", IngestSettings),
         ("score", ScoringSettings),
         ("score, calibration", CalibrationSettings),
         ("select", RepeatSettings),
         *((f"select, {name}", rule.settings) for name, rule in CRITERIA.items()),
+        ("check", CheckSettings),
     ]
     for command, kind in kinds:
         for name, declared in kind.model_fields.items():

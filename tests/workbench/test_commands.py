@@ -243,12 +243,12 @@ def test_bad_input_is_one_line_and_exit_code_2(case: str, scored: Scored) -> Non
     assert done.stdout == ""
 
 
-def test_a_name_holds_one_content(workspace: Path, tmp_path: Path) -> None:
+def test_other_content_under_a_name_is_its_next_version(workspace: Path, tmp_path: Path) -> None:
     same = write_chats(tmp_path / "same.jsonl", 24)
     assert core_json(workspace, "ingest", str(same), "--name", "chats")["rows_loaded"] == 24
     other = write_chats(tmp_path / "other.jsonl", 7)
-    done = run_core(workspace, "ingest", str(other), "--name", "chats", code=2)
-    assert "is there already with other rows or columns" in done.stderr
+    report = core_json(workspace, "ingest", str(other), "--name", "chats")
+    assert (report["dataset"], report["rows_loaded"]) == ("chats@2", 7)
     with Workbench(workspace) as bench:
         assert bench.datasets.get("chats").rows_loaded == 24
 
