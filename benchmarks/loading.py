@@ -49,10 +49,10 @@ def main(
     rows: Annotated[int, typer.Option(help="Rows of the large file.")] = 1_000_000,
     kills: Annotated[int, typer.Option(help="How often a load and an export are killed.")] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the texts and the moments.")] = 0,
-    quick: Annotated[bool, typer.Option("--quick", help="10,000 rows and 2 kills.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="4,000 rows and a kill.")] = False,
 ) -> None:
     """Load, compare, kill."""
-    rows, kills = (10_000, 2) if quick else (rows, kills)
+    rows, kills = (4_000, 1) if quick else (rows, kills)
     with tempfile.TemporaryDirectory() as folder:
         figures = measure_load(Path(folder), rows, seed) | measure_kills(Path(folder), min(rows, 60_000), kills, seed)
     table = Table("figure", "value")

@@ -34,16 +34,20 @@ BLOCK_SCHEMA = pa.schema(
     ]
 )
 
+PACKED = ("digests", "raw_digests")
+
 
 @dataclass(frozen=True, slots=True)
 class BlockSummary:
-    """What a block holds: rows read = rows loaded + the counted reasons. `digests` are 32 bytes a loaded row."""
+    """What a block holds: rows read = rows loaded + the counted reasons. `digests` are 32 bytes a loaded row,
+    `raw_digests` 32 bytes a row read, of its text as it came."""
 
     number: int
     rows_read: int
     rows_loaded: int
     reasons: dict[str, int]
     digests: bytes
+    raw_digests: bytes
 
 
 class Blocks:
@@ -58,7 +62,8 @@ class Blocks:
         table = pa.Table.from_pylist(list(rows), BLOCK_SCHEMA)
         with replacing(self._rows(summary.number)) as partial, pa.ipc.new_file(str(partial), BLOCK_SCHEMA) as writer:
             writer.write_table(table)
-        described = asdict(summary) | {"digests": base64.b64encode(summary.digests).decode()}
+        packed = {name: base64.b64encode(getattr(summary, name)).decode() for name in PACKED}
+        described = asdict(summary) | packed
         with replacing(self._summary(summary.number)) as partial:
             partial.write_text(json.dumps(described), encoding="utf-8")
 
@@ -79,7 +84,7 @@ class Blocks:
         """The summaries of the complete blocks, in order."""
         for number in range(self.count()):
             stored = json.loads(self._summary(number).read_text(encoding="utf-8"))
-            yield BlockSummary(**(stored | {"digests": base64.b64decode(stored["digests"])}))
+            yield BlockSummary(**(stored | {name: base64.b64decode(stored[name]) for name in PACKED}))
 
     def _rows(self, number: int) -> Path:
         return self.folder / f"{number:09d}.arrow"

@@ -185,7 +185,8 @@ class JobProgress:
 @dataclass(frozen=True, slots=True)
 class DatasetRow:
     """What was loaded under one name. `title` is what the user called it; a changed source under the same title is
-    its next version, with a name of its own. `settings` says how the sources were read."""
+    its next version, with a name of its own. `settings` says how the sources were read; `content_hash` is of the
+    examples, `read_hash` of every row of the sources as it came."""
 
     name: str
     source: str
@@ -201,6 +202,7 @@ class DatasetRow:
     previous: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
+    read_hash: str = ""
 
     @property
     def report(self) -> IngestReport:
@@ -340,8 +342,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What a trainer would do with a file. `will_train` rows do once the refused are out of it; `stops` of those end
-    the trainer's run. `tokens` are supervised, `tokens_cut` beyond the greatest length; `notes` are about the file."""
+    """What a trainer would do with a file. `will_train` rows train of the file as it is: none where `stops` of the
+    refused, the whole file's faults included, end the trainer's run; `would_train` do once the refused are out of
+    it. `tokens` of those are supervised, `tokens_cut` beyond the greatest length; `notes` are about the file."""
 
     trainer: str
     format: str
@@ -354,3 +357,4 @@ class DryRun:
     notes: list[str]
     tokens: int
     tokens_cut: int
+    would_train: int = 0

@@ -19,11 +19,12 @@ PAGE_ROWS = 50
 
 def show_dataset(dataset: DatasetRow) -> None:
     """Counts that add up, the rows that could not be loaded, and the examples."""
-    figures = st.columns([1, 1, 1, 2])
-    figures[0].metric("Rows read", format_count(dataset.rows_read))
-    figures[1].metric("Loaded", format_count(dataset.rows_loaded))
-    figures[2].metric("Quarantined", format_count(dataset.rows_quarantined), help="Rows kept aside with their reason.")
-    figures[3].metric("Shape", dataset.format)
+    with st.container(horizontal=True, gap="large"):
+        st.metric("Rows read", format_count(dataset.rows_read), width="content")
+        st.metric("Loaded", format_count(dataset.rows_loaded), width="content")
+        kept_aside = "Rows kept aside with their reason."
+        st.metric("Quarantined", format_count(dataset.rows_quarantined), help=kept_aside, width="content")
+        st.metric("Shape", dataset.format, width="content")
     with show_errors():
         show_quarantine(dataset)
     show_overview(dataset)

@@ -18,8 +18,8 @@ from core.web.theme import format_count
 FORMATS: dict[ExportFormat, tuple[str, str]] = {
     "messages": ("Messages", "One conversation a line, as TRL, Axolotl, LLaMA-Factory and the OpenAI format read it."),
     "prompt-completion": ("Prompt and completion", "The last answer apart from what came before: only it is learned."),
-    "alpaca": ("Alpaca", "instruction, input, output; for one question and one answer a row."),
-    "sharegpt": ("ShareGPT", "conversations of from and value."),
+    "alpaca": ("Alpaca", "Fields instruction, input and output; for one question and one answer a row."),
+    "sharegpt": ("ShareGPT", "Conversations whose turns are from and value."),
     "original": ("Original", "The rows as they came, with all of their fields."),
 }
 TRAINERS: dict[Trainer, str] = {
@@ -98,8 +98,8 @@ def offer(selection: SelectionRow) -> None:
 with show_errors():
     chosen = require_selection()
     if chosen:
-        figures = st.columns(3)
-        figures[0].metric("Examples", format_count(chosen.examples))
-        figures[1].metric("Response tokens", format_count(chosen.tokens))
-        figures[2].metric("Criterion", chosen.criterion)
+        with st.container(horizontal=True, gap="large"):
+            st.metric("Examples", format_count(chosen.examples), width="content")
+            st.metric("Response tokens", format_count(chosen.tokens), width="content")
+            st.metric("Criterion", chosen.criterion, width="content")
         offer(chosen)

@@ -27,6 +27,8 @@ PROMISED = {
         "evaluations_share",
     },
     "desk.py": {"criterion_median_ms", "budget_median_ms", "price_median_ms", "ban_median_ms", "pin_median_ms"},
+    "loading.py": {"load_seconds", "ratio_to_read_json", "peak_memory_mb", "kills", "half_exports"},
+    "fuzz.py": {"files", "failures", "outcomes"},
     "rules.py": {"compared", "different", "pattern", "negative"},
     "fisher_synthetic.py": {"seeds", "independent", "autoregressive", "fisher_below_random_everywhere"},
 }
@@ -55,6 +57,11 @@ def test_a_benchmark_prints_its_figures_as_its_last_line(script: str) -> None:
         assert all(of["low"] <= of["difference"] <= of["high"] for of in fisher.values())
     if script == "rules.py":
         assert (figures["compared"], figures["different"]) == (8, 0)
+    if script == "loading.py":
+        assert figures["kills"] >= 1
+        assert (figures["killed_loads_that_differ"], figures["half_exports"]) == (0, 0)
+    if script == "fuzz.py":
+        assert (figures["files"], figures["failures"]) == (300, 0)
     if script == "resume.py":
         assert figures["kills"] == 3
         assert figures["files_compared"] > 300

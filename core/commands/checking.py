@@ -7,7 +7,7 @@ import typer
 
 from core.commands import Json, Workspace, app
 from core.commands import run as run_command
-from core.data.trainers import count_reasons
+from core.data.trainers import count_reasons, say_verdict
 from core.settings import CheckSettings
 from core.workbench import Workbench
 from core.workbench.base import check_target
@@ -41,8 +41,9 @@ def check(
         settings = CheckSettings.checked(max_length=max_length, assistant_only=assistant_only)
         found = bench.check(file, trainer, model, settings)
         refused = found.refused
-        names = ("trainer", "format", "rows", "will_train", "refused", "warned", "stops", "tokens", "tokens_cut")
-        told: dict[str, Any] = {name: getattr(found, name) for name in names}
+        names = ("trainer", "format", "rows", "will_train", "would_train", "refused", "warned", "stops", "tokens")
+        told: dict[str, Any] = {name: getattr(found, name) for name in (*names, "tokens_cut")}
+        told["verdict"] = say_verdict(found)
         if output is not None:
             told["findings"] = str(bench.write_findings(found, output))
         reasons = count_reasons(found)

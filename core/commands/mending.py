@@ -76,9 +76,16 @@ def ignore(name: Name, reason: Reason, who: Who = None, workspace: Workspace = N
 
 
 @app.command()
-def reopen(name: Name, reason: Reason, who: Who = None, workspace: Workspace = None, as_json: Json = False) -> None:
+def reopen(
+    name: Name,
+    reason: Reason,
+    state: Annotated[str, typer.Option(help="ignored, kept or fixed: which of them.")] = "ignored",
+    who: Who = None,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
     """Take back what was decided about the rows of a kind that are not admitted yet."""
-    run(workspace, as_json, lambda bench: {"rows": bench.reopen(name, reason, who)})
+    run(workspace, as_json, lambda bench: {"rows": bench.reopen(name, reason, state, who)})
 
 
 @app.command()

@@ -5,7 +5,7 @@ and the same rows make the same bytes.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,18 +15,29 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.data.formats import ExportRow, FileSchema, NotExpressible, convert, find_schema
+from core.data.formats import (
+    REASONING,
+    UNTRAINED,
+    WEIGHTED,
+    ExportRow,
+    FileSchema,
+    NotExpressible,
+    convert,
+    find_schema,
+    is_for_openai,
+)
 from core.errors import BadInput
 from core.files import replacing
 from core.settings import ExportFormat, Trainer
 
-__all__ = ["ExportRow", "Written", "export_examples"]
+__all__ = ["ExportRow", "Written", "check_together", "export_examples"]
 
 Rows = Callable[[], Iterable[ExportRow]]
 BLOCK = 1000
 NAMED = 3
 FORMAT_NAMES = {"prompt-completion": "prompt-completion", "alpaca": "Alpaca", "sharegpt": "ShareGPT"}
 INSTEAD = {"alpaca": "messages or sharegpt"}
+IN_MESSAGES_ALONE = {UNTRAINED, WEIGHTED, REASONING}
 TEXT = pa.string()
 
 
@@ -65,10 +76,21 @@ def export_examples(rows: Rows, format: ExportFormat, path: Path, trainer: Train
         raise BadInput(f"{str(path)!r} cannot be written: {error.strerror}.") from None
 
 
+def check_together(trainers: Sequence[Trainer], schema: FileSchema) -> None:
+    """Raises BadInput where a file written for OpenAI has `tools`, and other trainers are to read it too: OpenAI wants
+    them as a list on the lines that have any, the others as JSON text on every line."""
+    others = [trainer for trainer in dict.fromkeys(trainers) if trainer != "openai"]
+    if others and schema.for_openai and schema.with_tools:
+        raise BadInput(
+            f"The examples have tools, which OpenAI reads as a list and {' and '.join(others)} as JSON text: one file "
+            "cannot be for both. Export for openai by itself, and for the others into another file."
+        )
+
+
 def _survey(rows: Rows, format: ExportFormat, trainer: Trainer | None) -> tuple[FileSchema, int]:
     """The file's schema and the number of examples. Raises BadInput for rows that the format cannot say."""
     refused: dict[str, list[int]] = {}
-    count = 0
+    count, plain = 0, FileSchema(for_openai=is_for_openai(format, trainer))
 
     def checked() -> Iterator[ExportRow]:
         nonlocal count
@@ -76,21 +98,23 @@ def _survey(rows: Rows, format: ExportFormat, trainer: Trainer | None) -> tuple[
             count += 1
             try:
                 if format != "original":
-                    convert(row, format, FileSchema())
+                    convert(row, format, plain)
             except NotExpressible as error:
                 refused.setdefault(error.reason, []).append(row.row)
-            yield row
+            else:
+                yield row
 
     schema = find_schema(checked(), format, trainer)
     if not count:
         raise BadInput("There is nothing to export: the selection is empty.")
     if refused:
-        raise BadInput(_refusal(refused, format, count))
+        raise BadInput(_refusal(refused, "OpenAI" if plain.for_openai else format, count))
     return schema, count
 
 
 def _refusal(refused: dict[str, list[int]], format: str, count: int) -> str:
-    name, instead = FORMAT_NAMES.get(format, format), INSTEAD.get(format, "messages")
+    name = FORMAT_NAMES.get(format, format)
+    instead = "messages" if IN_MESSAGES_ALONE & refused.keys() else INSTEAD.get(format, "messages")
     told = []
     for reason, rows in refused.items():
         named = ", ".join(str(row) for row in rows[:NAMED]) + (" …" if len(rows) > NAMED else "")
@@ -98,7 +122,7 @@ def _refusal(refused: dict[str, list[int]], format: str, count: int) -> str:
         told.append(
             f"{len(rows):,} of {count:,} examples {have} {reason}, which the {name} format cannot say ({which} {named})"
         )
-    return f"{'; '.join(told)}; {'' if format == 'messages' else f'choose {instead}, or '}ban them."
+    return f"{'; '.join(told)}; {'' if format in ('messages', 'OpenAI') else f'choose {instead}, or '}ban them."
 
 
 def _write_lines(path: Path, rows: Iterable[ExportRow], format: ExportFormat, schema: FileSchema) -> None:
@@ -108,7 +132,7 @@ def _write_lines(path: Path, rows: Iterable[ExportRow], format: ExportFormat, sc
                 stream.write(row.original.encode() + b"\n")
                 continue
             fields = convert(row, format, schema)
-            if format == "prompt-completion" and schema.with_calls and not number:
+            if format == "prompt-completion" and schema.has_uneven_turns and not number:
                 _mark(fields)
             stream.write(orjson.dumps(fields) + b"\n")
 
@@ -117,7 +141,7 @@ def _mark(fields: dict[str, Any]) -> None:
     """Give the first line's turns a key that the others have not.
 
     `datasets` takes a list of turns for plain JSON only if the first 10 MB show turns of unequal
-    keys; else it refuses the file at a later turn that has a call. No trainer reads the key here.
+    keys; else it refuses the file at a later turn that has more. No trainer reads the key here.
     """
     for turns in (fields["prompt"], fields["completion"]):
         turns[0]["weight"] = 1
@@ -145,11 +169,13 @@ def _columns(format: ExportFormat, schema: FileSchema) -> pa.Schema:
 
 def _turn_fields(schema: FileSchema) -> list[tuple[str, pa.DataType]]:
     fields = [("role", TEXT), ("content", TEXT)]
-    if not schema.with_calls:
-        return fields
-    function = pa.struct([("name", TEXT), ("arguments", TEXT)])
-    calls = pa.list_(pa.struct([("id", TEXT), ("type", TEXT), ("function", function)]))
-    return [*fields, ("name", TEXT), ("tool_calls", calls), ("tool_call_id", TEXT)]
+    if schema.with_calls:
+        function = pa.struct([("name", TEXT), ("arguments", TEXT)])
+        calls = pa.list_(pa.struct([("id", TEXT), ("type", TEXT), ("function", function)]))
+        fields += [("name", TEXT), ("tool_calls", calls), ("tool_call_id", TEXT)]
+    fields += [("reasoning_content", TEXT)] if schema.with_reasoning else []
+    fields += [("weight", pa.int64())] if schema.with_weights else []
+    return fields + ([("loss_weight", pa.float64())] if schema.with_loss_weights else [])
 
 
 def _sha256(path: Path) -> str:

@@ -40,7 +40,10 @@ def run_here(path: Path) -> int:
     """Run the job in this process, for work so short that starting another would take longer; 0 when it is done."""
     folder = JobFolder(path)
     with (path / "worker.lock").open("w") as lock:
-        return _run(folder) if _take_lock(lock.fileno()) else 1
+        if not _take_lock(lock.fileno()):
+            return 1
+        folder.clear_cancel()
+        return 0 if folder.progress().state == "done" else _run(folder)
 
 
 def _take_lock(descriptor: int) -> bool:

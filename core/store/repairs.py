@@ -7,8 +7,10 @@ rows read = rows loaded + rows quarantined holds before and after.
 from collections.abc import Sequence
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
+from core.errors import BadInput
 from core.records import DatasetRow, Entry, EntryGroup
 from core.store.database import Database
 from core.store.loads import insert_rows, number_repeats
@@ -89,6 +91,7 @@ class Repairs:
         """
         entries = admitted["entry"].to_pylist()
         with self._database.writing() as cursor:
+            _check_waiting(cursor, before, entries)
             if after.name != before.name:
                 for table, columns in (("examples", "* EXCLUDE dataset"), ("quarantine", "* EXCLUDE dataset")):
                     cursor.execute(
@@ -114,6 +117,17 @@ class Repairs:
             enter_dataset(cursor, after)
             if after.name != before.name:
                 carry_decisions(cursor, before.name, after.name)
+
+
+def _check_waiting(cursor: duckdb.DuckDBPyConnection, dataset: DatasetRow, entries: Sequence[int]) -> None:
+    """Raises BadInput where somebody admitted rows meanwhile."""
+    stored = cursor.execute(
+        "SELECT content_hash, (SELECT count(*) FROM quarantine WHERE dataset = ? AND admitted_row IS NOT NULL "
+        "AND entry IN (SELECT unnest(?::BIGINT[]))) FROM datasets WHERE name = ?",
+        [dataset.name, list(entries), dataset.name],
+    ).fetchall()
+    if stored != [(dataset.content_hash, 0)]:
+        raise BadInput(f"Somebody admitted rows to dataset {dataset.name!r} meanwhile; look at it again.")
 
 
 def _entry(row: Sequence[Any]) -> Entry:

@@ -124,6 +124,7 @@ STEPS: tuple[tuple[str, str], ...] = (
         ALTER TABLE datasets ADD COLUMN previous VARCHAR;
         ALTER TABLE datasets ADD COLUMN settings VARCHAR DEFAULT '{}';
         ALTER TABLE datasets ADD COLUMN sources VARCHAR;
+        ALTER TABLE datasets ADD COLUMN read_hash VARCHAR DEFAULT '';
         UPDATE datasets SET title = name, sources = to_json([source]);
         ALTER TABLE quarantine ADD COLUMN entry BIGINT;
         ALTER TABLE quarantine ADD COLUMN admitted_row BIGINT;

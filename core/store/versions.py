@@ -11,7 +11,7 @@ from core.records import DatasetRow
 
 DATASET_COLUMNS = (
     "name, source, format, mapping, content_hash, rows_read, rows_loaded, rows_quarantined, created_at, title, "
-    "version, previous, settings, sources"
+    "version, previous, settings, sources, read_hash"
 )
 
 
@@ -27,7 +27,8 @@ def enter_dataset(cursor: duckdb.DuckDBPyConnection, dataset: DatasetRow) -> Non
 
 
 def carry_decisions(cursor: duckdb.DuckDBPyConnection, old: str, new: str) -> None:
-    """Repeat the whole history of each example that both versions have, with the names and times it has."""
+    """Repeat the whole history of each example that both versions have, with the names and times it has. One that
+    is read otherwise now, by other columns, is another."""
     cursor.execute(
         """
         INSERT INTO decisions (decision, dataset, row_number, kind, why, who, undoes, made_at)
@@ -36,6 +37,7 @@ def carry_decisions(cursor: duckdb.DuckDBPyConnection, old: str, new: str) -> No
         FROM decisions AS made
         JOIN examples AS before ON before.dataset = made.dataset AND before.row_number = made.row_number
         JOIN examples AS after ON after.dataset = ? AND after.example_id = before.example_id
+            AND after.prompt = before.prompt AND after.response = before.response
         CROSS JOIN (SELECT coalesce(max(decision), 0) AS number FROM decisions) AS last
         WHERE made.dataset = ?
         """,

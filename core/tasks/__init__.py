@@ -16,11 +16,11 @@ from core.workspace import RunFolder, WorkspaceFolder
 # What a task needs is imported by it: loading a dataset must not wait for torch.
 
 
-def load(folder: Path, progress: Progress, *, sources: list[str], settings: dict[str, Any], downloads: str) -> Any:
+def load(folder: Path, progress: Progress, **asked: Any) -> Any:
     """Load a dataset: its rows become blocks. Goes on behind the blocks that exist."""
     from core.tasks.loading import load
 
-    return load(folder, progress, sources=sources, settings=settings, downloads=downloads)
+    return load(folder, progress, **asked)
 
 
 def score(folder: Path, progress: Progress, *, run: str, settings: dict[str, Any]) -> dict[str, Any]:

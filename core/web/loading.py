@@ -12,7 +12,7 @@ from core.records import Example
 from core.settings import IngestFormat, IngestSettings
 from core.web.loads import welcome
 from core.web.notices import escape_markdown
-from core.web.scores import shorten
+from core.web.reading import show_turns
 from core.web.session import go_on_with, open_bench
 from core.web.theme import format_percent
 from core.workbench.loading import DEMO, Preview
@@ -20,7 +20,6 @@ from core.workbench.loading import DEMO, Preview
 UPLOAD, PATH, DEMO_SOURCE = "Upload files", "Path, URL or hub id", "The demo"
 SUFFIXES = ["jsonl", "json", "ndjson", "csv", "tsv", "parquet", "arrow", "txt", "gz", "zst"]
 NOT_THERE = "(none)"
-SHOWN_TURNS, SHOWN_CHARACTERS = 4, 400
 
 
 def load_card() -> None:
@@ -163,11 +162,7 @@ def _show_preview(found: Preview) -> None:
                 st.caption("Cannot be loaded")
                 st.text(row.reason)
                 continue
-            for message in row.messages[:SHOWN_TURNS]:
-                st.caption(str(message["role"]).capitalize())
-                st.text(shorten(str(message.get("content") or ""), SHOWN_CHARACTERS))
-            if len(row.messages) > SHOWN_TURNS:
-                st.caption(f"and {len(row.messages) - SHOWN_TURNS} more turns")
+            show_turns(row)
 
 
 def _suggest_name(source: str) -> str:

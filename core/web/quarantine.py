@@ -63,7 +63,7 @@ def _show_group(dataset: DatasetRow, group: EntryGroup, key: str) -> None:
                 bench.keep(dataset.name, group.reason)
                 st.rerun()
         elif st.button("Reopen", key=f"quarantine.reopen.{key}", help="Take the decision back."):
-            bench.reopen(dataset.name, group.reason)
+            bench.reopen(dataset.name, group.reason, group.state)
             st.rerun()
     if is_shown:
         _show_entries(dataset, group, key)

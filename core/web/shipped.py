@@ -5,14 +5,13 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.data.trainers import count_reasons
+from core.data.trainers import count_reasons, say_verdict
 from core.records import DryRun, ExportReport
 from core.settings import Trainer
 from core.web.downloads import TICKETS
 from core.web.notices import escape_markdown
 from core.web.session import open_bench
 from core.web.strip import show_progress
-from core.web.theme import format_count
 
 MEGABYTE, KILOBYTE = 1_000_000, 1_000
 WHAT_IT_IS = {
@@ -55,9 +54,7 @@ def _follow(check: str, key: str) -> None:
 
 def show_verdict(found: DryRun) -> None:
     """How many rows will train, and why the others do not."""
-    will, rows = format_count(found.will_train), format_count(found.rows)
-    text = f"{will} of {rows} rows will train, on {format_count(found.tokens)} tokens."
-    (st.success if found.will_train == found.rows else st.warning)(escape_markdown(text))
+    (st.success if found.will_train == found.rows else st.warning)(escape_markdown(say_verdict(found)))
     for note in found.notes:
         st.caption(escape_markdown(note))
     reasons = count_reasons(found)

@@ -44,10 +44,11 @@ class Workbench(Overview, Explaining, Comparing, Replaying, Checking):
         self.selections, self.orders = Selections(self.database), Orders(self.database)
         self.decisions = Decisions(self.database)
         self.loads, self.repairs = Loads(self.database), Repairs(self.database)
-        self.taking = threading.Lock()
+        self.taking = threading.RLock()
         self._group_columns, self._groups, self._pools, self._kept = {}, {}, {}, {}
         self._glances, self._token_counts = {}, {}
         self.launcher = Launcher()
+        self.sweep_loads()
         self.take_in()
         self._supervisor = Supervisor(self.take_in, _log_error) if supervise else None
 

@@ -29,7 +29,7 @@ class Bench:
     loads: Loads
     repairs: Repairs
     launcher: Launcher
-    taking: threading.Lock
+    taking: threading.RLock
 
 
 def keep_last(kept: dict[K, V], key: K, most: int, make: Callable[[], V]) -> V:

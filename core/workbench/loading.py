@@ -10,16 +10,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from core.blocks import Blocks
 from core.data.demo import write_demo
+from core.data.digests import digest_example
 from core.data.ingest import Ingest, Preview, preview, read_examples
+from core.data.rows import one_line
 from core.errors import BadInput, JobFailed
 from core.files import user_path
-from core.jobs.folder import JobFolder
+from core.jobs.folder import JobFolder, write_atomically
 from core.jobs.worker import run_here
 from core.records import DatasetRow, IngestReport, JobProgress
 from core.settings import IngestSettings
 from core.store.loads import LoadRow
+from core.tasks.loading import BLOCK_ROWS, fingerprint_files, local_files
 from core.workbench.base import Bench
 
 DEMO = "demo"
@@ -87,14 +92,14 @@ class Loading(Bench):
 
     def is_short(self, source: Sources) -> bool:
         """Whether these are files so small that loading them takes no longer than starting a job for it."""
-        files = _local_files(_as_list(source))
+        files = local_files(_as_list(source))
         return bool(files) and sum(file.stat().st_size for file in files) <= SHORT_BYTES
 
     def load_report(self, load: str) -> IngestReport:
         """The counts of a finished load, under the name that its content has."""
         loaded = JobFolder(self.folder.loads / load).progress().result
         title = json.loads((self.folder.loads / load / "title.json").read_text(encoding="utf-8"))
-        found = _same_content(self._versions(title), str(loaded["content_hash"]))
+        found = self._same_as(loaded, self._versions(title)) if loaded else None
         if found is None:
             raise JobFailed(f"Dataset {title!r} is not loaded to its end; load it again.")
         return found.report
@@ -117,44 +122,60 @@ class Loading(Bench):
 
     def discard_load(self, load: str) -> None:
         """Forget a load and remove what it staged. Raises BadInput while it runs."""
-        found = next((row for row in self.loads.all() if row.load == load), None)
-        if JobFolder(self.folder.loads / load).is_alive():
-            raise BadInput("This load is still running; cancel it first.")
-        if found:
-            self.loads.discard(found)
-        shutil.rmtree(self.folder.loads / load, ignore_errors=True)
+        with self.taking:
+            if JobFolder(self.folder.loads / load).is_alive():
+                raise BadInput("This load is still running; cancel it first.")
+            if found := next((row for row in self.loads.all() if row.load == load), None):
+                self.loads.discard(found)
+            shutil.rmtree(self.folder.loads / load, ignore_errors=True)
 
     def take_loads(self) -> None:
         """Take finished blocks into the database, and enter the datasets that are complete, each exactly once."""
         with self.taking:
             for load in self.loads.all():
-                progress = self.load_progress(load.load)
-                if progress.state == "failed":
-                    self._let_go(load)
-                elif load.is_new:
-                    self._take_blocks(load)
-                if progress.state == "done":
-                    self._finish(load, progress.result)
+                try:
+                    self._take_load(load, self.load_progress(load.load))
+                except (OSError, ValueError, pa.ArrowException) as error:
+                    reason = f"What was read of {load.title!r} cannot be taken in ({one_line(error)}); load it again."
+                    JobFolder(self.folder.loads / load.load).write(JobProgress("failed", error=reason))
         self.launcher.reap()
+
+    def sweep_loads(self) -> None:
+        """Remove blocks that a crash left behind after their load was finished."""
+        under_way = {load.load for load in self.loads.all()}
+        for folder in self.folder.loads.glob("*/blocks"):
+            if folder.parent.name not in under_way:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _take_load(self, load: LoadRow, progress: JobProgress) -> None:
+        if progress.state == "failed":
+            self._let_go(load)
+        elif load.is_new:
+            self._take_blocks(load)
+        if progress.state == "done":
+            self._finish(load, progress.result)
 
     def _begin(self, sources: list[str], name: str, settings: IngestSettings, guarded: bool) -> str:
         if not NAME.fullmatch(name):
             raise BadInput(f"{name!r} cannot be a dataset's name; use up to 80 letters, digits, spaces and . _ @ + -")
         ingest = self._open(sources, settings, guarded)
         title = next((dataset.title for dataset in self.datasets.all() if dataset.name == name), name)
+        absolute, roots = [_absolute(source) for source in sources], self.allowed_roots(guarded)
         arguments = {
-            "sources": [_absolute(source) for source in sources],
+            "sources": absolute,
             "settings": settings.model_dump(mode="json"),
             "downloads": str(self._downloads),
+            "roots": None if roots is None else [str(root) for root in roots],
+            "fingerprint": fingerprint_files(absolute),
         }
-        described = json.dumps([title, arguments, ingest.format, ingest.mapping, _fingerprint(sources)], sort_keys=True)
+        described = json.dumps([title, arguments, ingest.format, ingest.mapping], sort_keys=True)
         load = hashlib.sha256(described.encode()).hexdigest()[:12]
-        self._clear_ended(load, title)
-        versions = self._versions(title)
-        self.loads.begin(LoadRow(load, title, self._free_name(title), is_new=not versions))
-        job = JobFolder(self.folder.loads / load)
-        job.create("core.tasks:load", arguments)
-        (job.path / "title.json").write_text(json.dumps(title), encoding="utf-8")
+        with self.taking:
+            self._clear_ended(load, title)
+            self.loads.begin(LoadRow(load, title, self._free_name(title), is_new=not self._versions(title)))
+            job = JobFolder(self.folder.loads / load)
+            job.create("core.tasks:load", arguments)
+            write_atomically(job.path / "title.json", json.dumps(title))
         return load
 
     def _clear_ended(self, load: str, title: str) -> None:
@@ -169,12 +190,12 @@ class Loading(Bench):
         return read_examples(sources, settings, self._downloads, self.allowed_roots(guarded))
 
     def allowed_roots(self, guarded: bool) -> list[Path] | None:
-        """Where files may be read: those that GLEANER_ROOTS names, and for the pages also the home folder, the one
-        that the server was started in, and the workspace. None is no limit."""
+        """Where files may be read: below the folders that GLEANER_ROOTS names, and the workspace. Where it names none,
+        the pages read below the home folder and the one that the server was started in, and None is no limit."""
         named = [Path(root).resolve() for root in os.environ.get("GLEANER_ROOTS", "").split(os.pathsep) if root]
-        if not guarded:
-            return [*named, self.folder.path] if named else None
-        return [*named, Path.home().resolve(), Path.cwd().resolve(), self.folder.path]
+        if not named and not guarded:
+            return None
+        return [*(named or [Path.home().resolve(), Path.cwd().resolve()]), self.folder.path]
 
     @property
     def _downloads(self) -> Path:
@@ -201,7 +222,7 @@ class Loading(Bench):
 
     def _finish(self, load: LoadRow, loaded: dict[str, Any]) -> None:
         versions = self._versions(load.title)
-        if _same_content(versions, loaded["content_hash"]) is None:
+        if self._same_as(loaded, versions) is None:
             self._take_blocks(load)
             _, arguments = JobFolder(self.folder.loads / load.load).request()
             newest = versions[0] if versions else None
@@ -217,16 +238,30 @@ class Loading(Bench):
             self.loads.finish(load, entered)
         self._let_go(load)
 
+    def _same_as(self, loaded: dict[str, Any], versions: Sequence[DatasetRow]) -> DatasetRow | None:
+        """The newest version that was read from the same rows by the same columns, whatever was admitted since."""
+        how = (loaded["read_hash"], loaded["format"], loaded["mapping"])
+        for version in versions:
+            if how == (version.read_hash, version.format, version.mapping):
+                return version
+            if not version.read_hash and self.start_hash(version.name).hexdigest() == loaded["content_hash"]:
+                return version  # entered by an older Gleaner, which kept no hash of what it read
+        return None
+
+    def start_hash(self, dataset: str) -> "hashlib._Hash":
+        """The hash of a dataset's examples, as a load computes it, open for more."""
+        digest = hashlib.sha256()
+        for block in self.datasets.blocks(dataset, BLOCK_ROWS):
+            for example in block:
+                digest.update(digest_example(example))
+        return digest
+
     def _let_go(self, load: LoadRow) -> None:
         """Drop what a load staged and its blocks; its folder keeps its last word."""
         self.loads.discard(load)
         shutil.rmtree(self.folder.loads / load.load / "blocks", ignore_errors=True)
         if not self.loads.all():
             shutil.rmtree(self._downloads, ignore_errors=True)
-
-
-def _same_content(versions: Sequence[DatasetRow], content_hash: str) -> DatasetRow | None:
-    return next((version for version in versions if version.content_hash == content_hash), None)
 
 
 def _as_list(source: Sources) -> list[str]:
@@ -240,14 +275,3 @@ def _absolute(source: str) -> str:
     """The job runs in another folder, where a relative path would lead elsewhere."""
     path = user_path(source)
     return str(path.resolve()) if path.exists() else source
-
-
-def _local_files(sources: Sequence[str]) -> list[Path]:
-    paths = [user_path(source) for source in sources]
-    inside = [sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path] for path in paths]
-    return [file for files in inside for file in files if file.is_file()]
-
-
-def _fingerprint(sources: Sequence[str]) -> list[tuple[str, int, int]]:
-    """What tells that files were changed since a load of them was interrupted."""
-    return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in _local_files(sources)]

@@ -1,6 +1,6 @@
 """Mend: rows that could not be loaded are fixed, kept as they are, or set aside, and admitted to the dataset."""
 
-import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -20,7 +20,8 @@ from core.workbench.deciding import LONGEST_NAME, local_person
 from core.workbench.loading import Loading
 
 LONGEST_TEXT = 10_000_000
-BLOCK = 10_000
+LINE_ENDS = re.compile(r"[ \t]*[\r\n][ \t\r\n]*")
+TAKEN_BACK = ("ignored", "kept", "fixed")
 
 
 class Mending(Loading):
@@ -39,9 +40,8 @@ class Mending(Loading):
         found = self._entry(dataset, entry)
         if len(text) > LONGEST_TEXT:
             raise BadInput(f"This row has {len(text):,} characters; {LONGEST_TEXT:,} can be mended here.")
-        one_line = " ".join(line.strip() for line in text.strip().splitlines())
-        example = self._convert(self.datasets.get(dataset), found, one_line, 0, is_kept=False)
-        self._record(dataset, [entry], "fix", one_line, who)
+        example = self._convert(self.datasets.get(dataset), found, text, 0, is_kept=False)
+        self._record(dataset, [entry], "fix", example.original, who)
         return example
 
     def keep(self, dataset: str, reason: str, who: str | None = None) -> int:
@@ -61,42 +61,53 @@ class Mending(Loading):
             dataset, [entry.entry for entry in self._open_entries(dataset, reason)], "ignore", None, who
         )
 
-    def reopen(self, dataset: str, reason: str, who: str | None = None) -> int:
-        """Take back what was decided about the rows of a kind that are not admitted. Returns how many."""
+    def reopen(self, dataset: str, reason: str, state: str = "ignored", who: str | None = None) -> int:
+        """Take back what was decided about the rows of a kind that are `ignored`, `kept` or `fixed`, and not admitted.
+        Returns how many. Raises BadInput when there is none."""
         self.datasets.get(dataset)
-        entries = [e for e in self.repairs.entries(dataset, reason=reason) if e.state != "open"]
-        return self._record(dataset, [e.entry for e in entries if e.admitted_row is None], "reopen", None, who)
+        entries = self.repairs.entries(dataset, reason=reason, state=state) if state in TAKEN_BACK else []
+        if not entries:
+            raise BadInput(f"Dataset {dataset!r} has no row of the kind {reason!r} that is {state}.")
+        return self._record(dataset, [entry.entry for entry in entries], "reopen", None, who)
 
     def admit(self, dataset: str) -> DatasetRow:
         """Append the fixed and kept rows to the dataset; where it was scored, to its next version.
 
         Raises BadInput when there is none.
         """
-        known = self.datasets.get(dataset)
-        waiting = [
-            *self.repairs.entries(dataset, state="fixed"),
-            *self.repairs.entries(dataset, state="kept"),
-        ]
-        if not waiting:
-            raise BadInput(f"No row of dataset {dataset!r} waits to be admitted; fix or keep some first.")
-        return self._admit(known, sorted(waiting, key=lambda entry: entry.entry))
+        with self.taking:
+            known = self.datasets.get(dataset)
+            waiting = [
+                *self.repairs.entries(dataset, state="fixed"),
+                *self.repairs.entries(dataset, state="kept"),
+            ]
+            if not waiting:
+                raise BadInput(f"No row of dataset {dataset!r} waits to be admitted; fix or keep some first.")
+            return self._admit(known, sorted(waiting, key=lambda entry: entry.entry))
 
     def repeat_repairs(self, dataset: str, repairs: Sequence[LockedRepair]) -> None:
         """Admit the rows that a lock has admitted, in its order. Raises BadInput where one is not in quarantine."""
-        known, waiting = self.datasets.get(dataset), []
+        known, waiting = self.datasets.get(dataset), list[Entry]()
+        free = [entry for entry in self.repairs.entries(dataset) if entry.admitted_row is None] if repairs else []
         for repair in repairs:
-            found = self.repairs.entry(dataset, repair.entry)
-            if found is None or found.raw != repair.raw or found.admitted_row is not None:
+            alike = sorted(
+                (entry for entry in free if entry.raw == repair.raw), key=lambda entry: entry.entry != repair.entry
+            )
+            if not alike:
                 raise BadInput(f"The row admitted by hand as entry {repair.entry:,} is not in quarantine here.")
+            free.remove(alike[0])
             kind = "keep" if repair.is_kept else "fix"
-            self._record(dataset, [repair.entry], kind, repair.text, repair.who)
-            waiting.append(self._entry(dataset, repair.entry))
+            self._record(dataset, [alike[0].entry], kind, repair.text, repair.who)
+            waiting.append(self._entry(dataset, alike[0].entry))
         if waiting:
             self._admit(known, waiting)
 
     def _admit(self, known: DatasetRow, waiting: Sequence[Entry]) -> DatasetRow:
         admitted = list(self._admitted(known, waiting))
         after = self._enlarged(known, [example for _, example in admitted])
+        same = next((of for of in self._versions(known.title) if of.content_hash == after.content_hash), None)
+        if same:
+            return same
         rows = [loaded_columns(entry, example) for entry, example in admitted]
         self.repairs.admit(known, after, pa.Table.from_pylist(rows, BLOCK_SCHEMA))
         return self.datasets.get(after.name)
@@ -108,10 +119,7 @@ class Mending(Loading):
             yield entry.entry, self._convert(dataset, entry, text, row, is_kept=is_kept)
 
     def _enlarged(self, dataset: DatasetRow, admitted: Sequence[Example]) -> DatasetRow:
-        digest = hashlib.sha256()
-        for block in self.datasets.blocks(dataset.name, BLOCK):
-            for example in block:
-                digest.update(digest_example(example))
+        digest = self.start_hash(dataset.name)
         for example in admitted:
             digest.update(digest_example(example))
         enlarged = replace(
@@ -127,6 +135,7 @@ class Mending(Loading):
 
     def _convert(self, dataset: DatasetRow, entry: Entry, text: str, row: int, *, is_kept: bool) -> Example:
         fields, problem = parse_object(text.encode("utf-8", "surrogatepass"))
+        text = LINE_ENDS.sub("", text.strip())  # between tokens alone: no JSON string holds one
         if fields is None:
             raise BadInput(f"Row at line {entry.line:,} of {entry.file} cannot be loaded: {problem}.")
         found = _found(dataset)

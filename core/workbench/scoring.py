@@ -34,6 +34,7 @@ from core.workspace import RunFolder, write_input
 SCORING_VERSION = 3
 """Raised whenever the same settings would score otherwise, so that older runs are not taken for it."""
 
+SAME_METHOD = ("model_identity", "template", "settings", "scoring_version")
 PACKAGES = ("torch", "transformers", "trl", "datasets", "numpy", "duckdb")
 SCORE_COLUMNS = [
     "example_id",
@@ -128,18 +129,22 @@ class Scoring(Rendering):
         return run
 
     def _earlier_run(self, dataset: DatasetRow, described: dict[str, Any]) -> RunRow | None:
-        """The newest finished run of the dataset's previous version by the same model and settings."""
-        before = self.datasets.get(dataset.previous) if dataset.previous else None
-        if before is None or described["settings"]["scoring"]["prompt_features"]:
+        """The newest finished run of an earlier version of the dataset, read by the same columns and scored by the
+        same model, template, settings and method."""
+        if described["settings"]["scoring"]["prompt_features"]:
             return None
-        if (before.format, before.mapping) != (dataset.format, dataset.mapping):
-            return None
-        same = (
-            run
-            for run in self.runs.of_dataset(before.name)
-            if run.model_identity == described["model_identity"] and run.settings == described["settings"]
-        )
-        return next((run for run in same if self.run_progress(run.run).state == "done"), None)
+        while dataset.previous:
+            before = self.datasets.get(dataset.previous)
+            if (before.format, before.mapping) != (dataset.format, dataset.mapping):
+                return None
+            for run in self.runs.of_dataset(before.name):
+                path = self.folder.run(run.run).settings
+                recorded = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+                is_same = all(recorded.get(name) == described[name] for name in SAME_METHOD)
+                if is_same and self.run_progress(run.run).state == "done":
+                    return run
+            dataset = before
+        return None
 
     def _take_over(self, earlier: RunRow, dataset: DatasetRow, files: RunFolder) -> None:
         """Say which rows have scores in the earlier run, and link its calibrated model: ΔNLL is then of one model."""

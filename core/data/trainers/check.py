@@ -67,6 +67,21 @@ def count_reasons(dry_run: DryRun) -> list[tuple[str, str, int, list[int]]]:
     return [(severity, reason, len(found), sorted(found)[:SHOWN]) for (severity, reason), found in order]
 
 
+def say_verdict(dry_run: DryRun) -> str:
+    """In a sentence or two: how many rows train, and what keeps all of them from it where one does."""
+    rows = f"{dry_run.rows:,} {'row' if dry_run.rows == 1 else 'rows'}"
+    if any(finding.stops and not finding.line for finding in dry_run.findings):
+        return f"None of {rows} will train: the trainer does not take the file."
+    if dry_run.stops == 1:
+        return f"None of {rows} will train: 1 row stops the trainer. Without it {dry_run.would_train or 'none':,} will."
+    if dry_run.stops:
+        without = f"Without them {dry_run.would_train or 'none':,} will."
+        return f"None of {rows} will train: {dry_run.stops:,} rows stop the trainer. {without}"
+    if not dry_run.will_train:
+        return f"None of {rows} will train."
+    return f"{dry_run.will_train:,} of {rows} will train, on {dry_run.tokens:,} tokens."
+
+
 def find_trainer(trainer: str) -> Trainer:
     """The trainer of this name. Raises BadInput."""
     known = next((name for name in NAMES if name == trainer), None)
@@ -102,18 +117,21 @@ class _Tally:
         warned = {finding.line for finding in self.findings} - self.refused - {0}
         good = [line for line in self.lines if line not in self.refused] if not self.refuses_file else []
         too_few = trainer == "openai" and len(good) < openai.LEAST
+        would_train = 0 if too_few else len(good)
+        stops = len({finding.line for finding in self.findings if finding.stops})
         return DryRun(
             trainer=trainer,
             format=shape,
             rows=rows,
-            will_train=0 if too_few else len(good),
+            will_train=0 if stops else would_train,
             refused=refused,
             warned=len(warned),
-            stops=len({finding.line for finding in self.findings if finding.stops}),
+            stops=stops,
             findings=sorted(self.findings, key=lambda finding: (finding.line, finding.severity, finding.reason)),
             notes=notes,
             tokens=sum(self.tokens[line] for line in good),
             tokens_cut=sum(self.cut.values()),
+            would_train=would_train,
         )
 
 
