@@ -39,6 +39,10 @@ def replay(
     target_source: Annotated[
         list[str] | None, typer.Option(help="The source of the dataset that is served, likewise.")
     ] = None,
+    earlier_source: Annotated[
+        list[str] | None,
+        typer.Option(help="The source of the earlier version whose scores were taken over, likewise."),
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N; the lock's if not given.")] = None,
     picks_from_lock: Annotated[
         bool, typer.Option("--picks-from-lock", help="Neither score nor select: take the lock's examples.")
@@ -56,6 +60,7 @@ def replay(
             model=model,
             calibrated_model=calibrated_model,
             target_source=target_source,
+            earlier_source=earlier_source,
             device=device,
             trust_picks=picks_from_lock,
             follow=print_progress(),

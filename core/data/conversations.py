@@ -44,7 +44,7 @@ PAIRS = (("input", "output"), ("human", "assistant"), ("user", "assistant"), ("h
 """Keys of one turn that holds a question and its answer."""
 
 TEXT_KEYS = ("text", "value", "input_text", "content")
-KEPT = ("name", "tool_calls", "tool_call_id", "reasoning_content")
+KEPT = ("name", "tool_call_id", "reasoning_content")
 WEIGHTS = ("weight", "loss_weight", "train")
 """What tells a trainer whether to learn a turn; 0 and false say most."""
 
@@ -124,8 +124,9 @@ def _role(role: Any) -> str:
 def _tool_calls(turn: dict[str, Any]) -> list[Any] | None:
     """The calls in OpenAI's newer form, made from the older `function_call` if that is what there is."""
     calls = turn.get("tool_calls")
-    if calls:
-        return parse_list(calls, "tool_calls", "calls")
+    is_blank = isinstance(calls, str) and not calls.strip()
+    if calls and not is_blank and (parsed := parse_list(calls, "tool_calls", "calls")):
+        return parsed
     call = turn.get("function_call")
     return [{"type": "function", "function": call}] if isinstance(call, dict) and call.get("name") else None
 

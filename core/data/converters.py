@@ -3,6 +3,9 @@
 Each converter takes the row, the mapping from the shape's fields to columns, and whether to be
 lenient: to let empty prompts, outputs and turns through. It raises RowError with the reason when the
 row does not fit. An optional field that is not mapped is read by its own name.
+
+A number in place of a text is taken as it is written in the JSON row: 1.10, not 1.1. Where there is
+no such text, in Parquet, in JSON columns and within `instances`, it is written anew.
 """
 
 from dataclasses import dataclass
@@ -11,7 +14,7 @@ from typing import Any
 import orjson
 
 from core.data.conversations import RowError, need_response, parse_list, read_turn, read_turns
-from core.data.rows import name_of_type
+from core.data.rows import WrittenFields, name_of_type
 from core.records import Message
 
 Mapping = dict[str, str]
@@ -109,6 +112,8 @@ def _text(row: Row, mapping: Mapping, field: str) -> str:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise RowError(f"`{column}` is {name_of_type(value)}, not text")
+    if isinstance(value, float) and isinstance(row, WrittenFields):
+        return row.number(column)
     return str(value)
 
 

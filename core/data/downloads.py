@@ -1,24 +1,39 @@
-"""How does the file behind a URL get here? Whole, once, under a name made from the URL."""
+"""How does the file behind a URL get here? Whole, once, under a name made from the URL.
+
+People of a served app reach public addresses alone. Host and port are read from the URL by the parser
+that sends the request; the host's addresses are looked up once and judged, and the connection is made
+to one of those, so that no second answer of the name server can lead elsewhere.
+"""
 
 import atexit
 import hashlib
 import ipaddress
+import os
 import re
 import shutil
 import socket
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from core.data.rows import one_line
 from core.errors import BadInput
 from core.files import replacing
 
+if TYPE_CHECKING:
+    import requests
+
 LARGEST_DOWNLOAD = 20 << 30
 SECONDS_TO_CONNECT, SECONDS_OF_SILENCE = 10, 60
+TIMEOUT = (SECONDS_TO_CONNECT, SECONDS_OF_SILENCE)
 CHUNK = 1 << 20
 FILE_NAME = re.compile(r'filename="?([^";]+)')
+NOT_PUBLIC = [
+    ipaddress.ip_network(text) for text in ("192.88.99.0/24", "168.63.129.16/32", "2002::/16", "64:ff9b::/32")
+]
+"""What counts as global, but leads on to any IPv4 address (6to4, NAT64), or to Azure's host."""
 
 
 def is_url(source: str) -> bool:
@@ -30,16 +45,15 @@ def download(url: str, folder: Path | None, *, public_only: bool = False) -> Pat
     """The file of a URL, fetched unless it is there already; without a folder it goes when Python ends.
 
     The name in the folder begins with the URL's hash, and ends in the suffix that the server gives.
-    `public_only` keeps people of a served app from reading what only this machine can reach.
+    `public_only` keeps people of a served app from reading what only this machine can reach; no
+    redirect is followed then, and no proxy used.
     Raises BadInput when the server cannot be reached, says no, breaks off, or sends too much.
     """
     folder = folder or passing_folder()
     folder.mkdir(parents=True, exist_ok=True)
     key = hashlib.sha256(url.encode()).hexdigest()[:16]
     there = next(iter(sorted(folder.glob(f"{key}-*"))), None)
-    if there is None and public_only:
-        _refuse_what_is_not_public(url)
-    return there or _fetch(url, folder, key, follow=not public_only)
+    return there or _fetch(url, folder, key, public_only=public_only)
 
 
 def passing_folder() -> Path:
@@ -49,22 +63,61 @@ def passing_folder() -> Path:
     return folder
 
 
-def _refuse_what_is_not_public(url: str) -> None:
-    host = urlsplit(url).hostname or ""
+def _is_public(address: str) -> bool:
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    is_special = ip.is_multicast or ip.is_reserved or ip.is_unspecified or any(ip in network for network in NOT_PUBLIC)
+    return ip.is_global and not is_special
+
+
+def _public_addresses(url: str, host: str) -> list[str]:
+    """The addresses of a host, all of them public."""
     try:
-        addresses = {str(found[4][0]) for found in socket.getaddrinfo(host, None)}
-    except OSError as error:
-        raise BadInput(f"{url!r} cannot be had: {error.strerror or error}.") from None
-    if not all(ipaddress.ip_address(address.partition("%")[0]).is_global for address in addresses):
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise BadInput(f"{url!r} cannot be had: {getattr(error, 'strerror', None) or one_line(error)}.") from None
+    addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
+    if not all(map(_is_public, addresses)):
         raise BadInput(f"{url!r} is an address of an inner network; load it with the command `ingest` instead.")
+    return addresses
 
 
-def _fetch(url: str, folder: Path, key: str, *, follow: bool) -> Path:
+def _ask_public(url: str) -> "requests.Response":
+    """The answer of a public address of the URL's host: asked for by address, with the host named in the
+    header and in the handshake, and its certificate checked."""
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.util import parse_url
+
+    if "\\" in url or not url.isprintable():
+        raise BadInput(f"{url!r} has a backslash or a control character; write it as %5C, or without.")
+    parts = parse_url(requests.Request("GET", url).prepare().url or "")
+    if parts.auth is not None:
+        raise BadInput("A URL with a user and password is not loaded here; use the command `ingest` instead.")
+    host = (parts.host or "").strip("[]")
+    addresses = _public_addresses(url, host)
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy would look the host up again
+        session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
+        adapter = HTTPAdapter()
+        adapter.init_poolmanager(1, 1, server_hostname=host.rstrip("."))
+        session.mount("https://", adapter)
+        for left, address in enumerate(addresses, 1 - len(addresses)):
+            pinned = parts._replace(host=f"[{address}]" if ":" in address else address).url
+            try:
+                return session.get(
+                    pinned, headers={"Host": parts.netloc or ""}, stream=True, timeout=TIMEOUT, allow_redirects=False
+                )
+            except requests.ConnectionError:
+                if not left:
+                    raise
+    raise BadInput(f"{url!r} cannot be had: its host has no address.")
+
+
+def _fetch(url: str, folder: Path, key: str, *, public_only: bool) -> Path:
     import requests
 
     try:
-        timeout = (SECONDS_TO_CONNECT, SECONDS_OF_SILENCE)
-        with requests.get(url, stream=True, timeout=timeout, allow_redirects=follow) as answer:
+        with _ask_public(url) if public_only else requests.get(url, stream=True, timeout=TIMEOUT) as answer:
             if answer.is_redirect:
                 raise BadInput(f"{url!r} leads on to {answer.headers['Location']!r}; name that address itself.")
             if answer.status_code != 200:

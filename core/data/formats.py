@@ -212,7 +212,9 @@ def _message(message: Message) -> Message:
     if message.get("tool_call_id"):
         fields["tool_call_id"] = str(message["tool_call_id"])
     if message.get("reasoning_content"):
-        fields["reasoning_content"] = str(message["reasoning_content"])
+        if not isinstance(message["reasoning_content"], str):
+            raise NotExpressible("reasoning that is not text")
+        fields["reasoning_content"] = message["reasoning_content"]
     return fields
 
 

@@ -19,7 +19,7 @@ from core.data.rows import (
     SHOWN_BYTES,
     Skip,
     SourceRow,
-    find_repeated_key,
+    find_loss,
     parse_object,
     show_bytes,
     why_not_json,
@@ -35,7 +35,10 @@ MOST, HALF = 0.8, 0.5
 
 LARGEST_COLUMNS = 512 << 20
 BRACKET = re.compile(rb"\s*\[")
+INDEX, SAMPLED_COLUMNS = re.compile(r"-?\d+"), 5
 COLUMN_LENGTHS = "the columns have different lengths: there is no value for every one"
+COLUMN_INDICES = "the columns have different indices: there is no value for every one"
+_MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,10 @@ def find_layout(
         value = parse_object(head[: end - start])[0] if is_sound else None
         if value is not None and is_row(value):
             return Layout("single")
-    return replace(_judge(where, members, split, opened, MOST if is_sound else HALF), is_sound=is_sound)
+    layout = _judge(where, members, split, opened, MOST if is_sound else HALF)
+    if layout is opened and _are_by_index(head, start, members):
+        return Layout("columns")
+    return replace(layout, is_sound=is_sound)
 
 
 def _scan_members(text: JsonText) -> tuple[list[_Member], int | None]:
@@ -132,8 +138,7 @@ def _judge(where: str, members: list[_Member], split: str | None, opened: Layout
     of_rows = [member for member in lists if member.is_list_of_objects]
     objects = sum(member.is_object for member in members)
     if objects and (objects == len(members) or objects > max(1, len(members) * share)):
-        is_numbered = all(re.match(rb'\{\s*"0"\s*:', member.value) for member in members)
-        return Layout("columns") if is_numbered else opened
+        return opened
     if lists and len(lists) == len(members) and len(of_rows) < len(lists):
         return Layout("columns")
     if not of_rows:
@@ -145,6 +150,29 @@ def _judge(where: str, members: list[_Member], split: str | None, opened: Layout
     chosen = (named or of_rows)[0]
     bracket = BRACKET.match(chosen.value)
     return Layout("list", chosen.offset + (bracket.end() if bracket else 1), chosen.line)
+
+
+def _are_by_index(head: bytes, start: int, members: list[_Member]) -> bool:
+    """Whether the objects within the outermost one are columns, with an index for each value.
+
+    Then most of their keys are numbers, where a record has the names of its fields. Of numbered records
+    of numbered fields, and of columns without names, the longer side is taken for the rows.
+    `head` is the text from `start` on.
+    """
+    lengths: list[int] = []
+    inner: list[_Member] = []
+    for member in [member for member in members if member.is_object][:SAMPLED_COLUMNS]:
+        text = JsonText(io.BufferedReader(io.BytesIO(head[member.offset - start :])))
+        text.reach(1)
+        text.advance(1)
+        values, _ = _scan_members(text)
+        lengths.append(len(values))
+        inner += values
+    if not inner or all(member.is_object for member in inner):
+        return False
+    if all(INDEX.fullmatch(member.key) for member in members) and max(lengths) < len(members):
+        return False
+    return sum(INDEX.fullmatch(member.key) is not None for member in inner) >= len(inner) * MOST
 
 
 def read_element_rows(name: str, stream: io.BufferedReader, skip: Skip, layout: Layout) -> Iterator[SourceRow]:
@@ -217,10 +245,11 @@ def read_single_row(name: str, stream: io.BufferedReader, skip: Skip) -> Iterato
 
 
 def read_column_rows(where: str, name: str, stream: io.BufferedReader, skip: Skip) -> Iterator[SourceRow]:
-    """One row an index of an object of lists; `line` is the row's number.
+    """One row an index of an object of columns, each a list or an object by index.
 
-    Rows that not every list reaches are problems. Raises BadInput beyond LARGEST_COLUMNS, because
-    the first row is only there when the last list is.
+    `line` is the row's number, in the order in which the indices appear; `raw` is JSON made of its
+    values. Rows that not every column has are problems. Raises BadInput beyond LARGEST_COLUMNS, because
+    the first row is only there when the last column is.
     """
     skip_bom(stream)
     content = stream.read(LARGEST_COLUMNS + 1)
@@ -229,7 +258,7 @@ def read_column_rows(where: str, name: str, stream: io.BufferedReader, skip: Ski
             f"File {where!r} is an object of columns of more than {LARGEST_COLUMNS >> 20} MB; "
             "save it as JSONL or Parquet."
         )
-    columns, problem = _parse_columns(content)
+    columns, reason, problem = _parse_columns(content)
     if problem:
         if not skip.takes():
             shown = show_bytes(content[:SHOWN_BYTES])
@@ -240,22 +269,33 @@ def read_column_rows(where: str, name: str, stream: io.BufferedReader, skip: Ski
     for number in range(max(lengths, default=0)):
         if skip.takes():
             continue
-        fields = {key: values[number] for key, values in columns.items() if number < len(values)}
-        is_whole = number < min(lengths)
+        there = [key for key, values in columns.items() if number < len(values) and values[number] is not _MISSING]
+        fields = {key: columns[key][number] for key in there}
+        is_whole = len(fields) == len(columns)
         raw = orjson.dumps(fields).decode()
-        yield SourceRow(name, number + 1, None, raw, fields if is_whole else None, None if is_whole else COLUMN_LENGTHS)
+        yield SourceRow(name, number + 1, None, raw, fields if is_whole else None, None if is_whole else reason)
 
 
-def _parse_columns(content: bytes) -> tuple[dict[str, list[Any]], str | None]:
+def _parse_columns(content: bytes) -> tuple[dict[str, list[Any]], str, str | None]:
+    """The columns, why a row may lack a value of one, and the problem if these are no columns at all."""
     try:
         value = orjson.loads(content)
     except orjson.JSONDecodeError as error:
-        return {}, why_not_json(content, error.msg)
-    if not isinstance(value, dict):
-        return {}, "not an object of columns"
-    if key := find_repeated_key(content, value):
-        return {}, f"key `{key}` appears twice in an object"
-    columns = {key: list(column.values()) if isinstance(column, dict) else column for key, column in value.items()}
-    if not all(isinstance(column, list) for column in columns.values()):
-        return {}, "not an object of columns"
-    return columns, None
+        return {}, "", why_not_json(content, error.msg)
+    if not isinstance(value, dict) or not all(isinstance(column, list | dict) for column in value.values()):
+        return {}, "", "not an object of columns"
+    if problem := find_loss(content, value):
+        return {}, "", problem
+    if any(isinstance(column, dict) for column in value.values()):
+        return _join_by_index(value), COLUMN_INDICES, None
+    return value, COLUMN_LENGTHS, None
+
+
+def _join_by_index(columns: dict[str, Any]) -> dict[str, list[Any]]:
+    """Values in the order in which the indices first appear, _MISSING where a column has none for one."""
+    by_index = {
+        name: column if isinstance(column, dict) else {str(at): value for at, value in enumerate(column)}
+        for name, column in columns.items()
+    }
+    indices = dict.fromkeys(index for column in by_index.values() for index in column)
+    return {name: [column.get(index, _MISSING) for index in indices] for name, column in by_index.items()}

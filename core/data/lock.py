@@ -55,7 +55,8 @@ class LockedDataset(Settings):
 
 
 class LockedRun(Settings):
-    """How the dataset was scored, by which model, and the hash of what came of it."""
+    """How the dataset was scored, by which model, and the hash of what came of it. `earlier` is the run of an earlier
+    version of the dataset that scores and the calibrated model were taken over from."""
 
     run: str
     model_identity: str
@@ -66,6 +67,7 @@ class LockedRun(Settings):
     versions: dict[str, str]
     scores_sha256: str
     score_digests: str = Field(repr=False)
+    earlier: "LockedTarget | None" = None
 
     def digests(self, rows: int) -> list[bytes]:
         """One of each row's scores. Raises BadInput where they are not that many."""
@@ -73,7 +75,7 @@ class LockedRun(Settings):
 
 
 class LockedTarget(Settings):
-    """The other dataset that a selection serves, and its scores."""
+    """Another dataset and its scores: what a selection serves, or what scores were taken over from."""
 
     dataset: LockedDataset
     scoring: LockedRun

@@ -2,10 +2,12 @@
 
 Every reader gives SourceRows. Nothing is dropped: what cannot be read is a row with its problem.
 Parsing is orjson's: strict UTF-8, no NaN, no lone surrogates; and no key may stand twice, because
-one of its values would be lost without a word.
+one of its values would be lost without a word. orjson reads 1.10 as 1.1, and 20 digits as a float;
+where such a number is a prompt or a response, `WrittenFields` know how it was written.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,8 @@ LONGEST_LINE = 100_000_000
 SHOWN_BYTES = 100_000
 DEEPEST = 200
 """Levels that are surely few enough: orjson writes 254."""
+
+SPACED_COLON = re.compile(rb'"[ \t\r\n]+:')
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,20 @@ class SourceRow:
     raw: str
     fields: dict[str, Any] | None = None
     problem: str | None = None
+
+
+class WrittenFields(dict[str, Any]):
+    """Fields of a row of JSON that remember its text, because numbers with a point stand among them."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, fields: dict[str, Any], text: bytes) -> None:
+        super().__init__(fields)
+        self._text = text
+
+    def number(self, name: str) -> str:
+        """The number of a field as it is written."""
+        return str(json.loads(self._text, parse_int=str, parse_float=str)[name])
 
 
 class Skip:
@@ -59,26 +77,33 @@ def parse_object(content: bytes) -> tuple[dict[str, Any] | None, str | None]:
         return None, why_not_json(content, error.msg)
     if type(value) is not dict:
         return None, f"not an object but {name_of_type(value)}"
+    if problem := find_loss(content, value):
+        return None, problem
+    return (WrittenFields(value, content) if float in map(type, value.values()) else value), None
+
+
+def find_loss(content: bytes, value: dict[str, Any]) -> str | None:
+    """What of this JSON the value parsed from it lost or cannot be written with again: why it is refused."""
     if content.count(b"{") + content.count(b"[") > DEEPEST:
         try:
             orjson.dumps(value)
         except orjson.JSONEncodeError:
-            return None, "nested too deeply"
-    key = find_repeated_key(content, value)
-    return (value, None) if key is None else (None, f"key `{key}` appears twice in an object")
+            return "nested too deeply"
+    key = _find_repeated_key(content, value)
+    return None if key is None else f"key `{key}` appears twice in an object"
 
 
-def find_repeated_key(content: bytes, value: dict[str, Any]) -> str | None:
+def _find_repeated_key(content: bytes, value: dict[str, Any]) -> str | None:
     """A key that stands twice in one object of this JSON, at any depth.
 
-    Each key is followed by `":`, which within a text can only stand as `\\":`. So as many of them as
-    the parsed value has keys means that none was lost; only otherwise is the text parsed again.
+    Each key is followed by `":`, or blanks between the two; within a text that can only stand as
+    `\\":`, or at its beginning. So as many of them as the parsed value has keys means that none was
+    lost; only otherwise is the text parsed again.
     """
-    is_spaced = b'" :' in content or b'"\t' in content or b'"\r' in content or b'"\n' in content
-    if not is_spaced:
-        marks, keys = content.count(b'":'), _count_keys(value)
-        if marks == keys or (b'\\\\":' not in content and marks - content.count(b'\\":') == keys):
-            return None
+    marks = content.count(b'":') + len(SPACED_COLON.findall(content))
+    keys = _count_keys(value)
+    if marks == keys or (b'\\\\":' not in content and marks - content.count(b'\\":') == keys):
+        return None
     try:
         json.loads(content, object_pairs_hook=_refuse_repeats, parse_int=len, parse_float=len)
     except _Repeated as repeated:
@@ -94,7 +119,7 @@ def _refuse_repeats(pairs: list[tuple[str, Any]]) -> None:
     seen: set[str] = set()
     for key, _ in pairs:
         if key in seen:
-            raise _Repeated(key[:60])
+            raise _Repeated("".join(character if character.isprintable() else "?" for character in key[:60]))
         seen.add(key)
 
 

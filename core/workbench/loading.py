@@ -88,7 +88,7 @@ class Loading(Bench):
             raise BadInput(str(progress.error))
         if progress.state != "done":
             raise JobFailed(f"Loading was {progress.state}; the same command goes on from where it stopped.")
-        return self.load_report(load)
+        return self._report_of(load, progress)
 
     def is_short(self, source: Sources) -> bool:
         """Whether these are files so small that loading them takes no longer than starting a job for it."""
@@ -97,9 +97,11 @@ class Loading(Bench):
 
     def load_report(self, load: str) -> IngestReport:
         """The counts of a finished load, under the name that its content has."""
-        loaded = JobFolder(self.folder.loads / load).progress().result
+        return self._report_of(load, self.load_progress(load))
+
+    def _report_of(self, load: str, progress: JobProgress) -> IngestReport:
         title = json.loads((self.folder.loads / load / "title.json").read_text(encoding="utf-8"))
-        found = self._same_as(loaded, self._versions(title)) if loaded else None
+        found = self._same_as(progress.result, self._versions(title)) if progress.state == "done" else None
         if found is None:
             raise JobFailed(f"Dataset {title!r} is not loaded to its end; load it again.")
         return found.report

@@ -36,7 +36,7 @@ PACKAGES = ("tokenizers", "pyarrow", "orjson", "safetensors", "pydantic")
 class Locking(Previewing):
     """What a lock says, read from the workspace."""
 
-    _kept_digests: tuple[str, bytes] | None = None
+    _kept_digests: tuple[str, bytes] = ("", b"")
 
     def lock_dataset(self, name: str) -> LockedDataset:
         """A dataset, with a digest of each row."""
@@ -69,7 +69,7 @@ class Locking(Previewing):
     def row_digests(self, name: str) -> bytes:
         """A few bytes of every row, in order; those of the dataset last asked about are kept."""
         content = f"{name} {self.datasets.get(name).content_hash}"
-        if self._kept_digests is None or self._kept_digests[0] != content:
+        if self._kept_digests[0] != content:
             blocks = self.datasets.blocks(name, ROWS_AT_A_TIME)
             self._kept_digests = (
                 content,
@@ -91,7 +91,14 @@ class Locking(Previewing):
             versions=described.get("versions", {}),
             scores_sha256=scores_sha256,
             score_digests=pack(digests),
+            earlier=self._lock_earlier(described.get("scores_taken_from")),
         )
+
+    def _lock_earlier(self, run: str | None) -> LockedTarget | None:
+        if run is None:
+            return None
+        before = self.runs.get(run)
+        return LockedTarget(dataset=self.lock_dataset(before.dataset), scoring=self.lock_run(before))
 
     def digest_scores(self, run: str) -> tuple[str, bytes]:
         """The hash of a run's scores, and a few bytes of each row's."""

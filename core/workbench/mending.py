@@ -85,22 +85,27 @@ class Mending(Loading):
                 raise BadInput(f"No row of dataset {dataset!r} waits to be admitted; fix or keep some first.")
             return self._admit(known, sorted(waiting, key=lambda entry: entry.entry))
 
-    def repeat_repairs(self, dataset: str, repairs: Sequence[LockedRepair]) -> None:
-        """Admit the rows that a lock has admitted, in its order. Raises BadInput where one is not in quarantine."""
+    def repeat_repairs(self, dataset: str, repairs: Sequence[LockedRepair]) -> str:
+        """Admit the rows that a lock has admitted, in its order, but those that are; returns the dataset that has them.
+
+        Raises BadInput where one is not in quarantine.
+        """
         known, waiting = self.datasets.get(dataset), list[Entry]()
-        free = [entry for entry in self.repairs.entries(dataset) if entry.admitted_row is None] if repairs else []
+        free = self.repairs.entries(dataset) if repairs else []
         for repair in repairs:
             alike = sorted(
                 (entry for entry in free if entry.raw == repair.raw), key=lambda entry: entry.entry != repair.entry
             )
+            if alike and alike[0].admitted_row is not None:
+                free.remove(alike[0])
+                continue
             if not alike:
                 raise BadInput(f"The row admitted by hand as entry {repair.entry:,} is not in quarantine here.")
             free.remove(alike[0])
             kind = "keep" if repair.is_kept else "fix"
             self._record(dataset, [alike[0].entry], kind, repair.text, repair.who)
             waiting.append(self._entry(dataset, alike[0].entry))
-        if waiting:
-            self._admit(known, waiting)
+        return self._admit(known, waiting).name if waiting else dataset
 
     def _admit(self, known: DatasetRow, waiting: Sequence[Entry]) -> DatasetRow:
         admitted = list(self._admitted(known, waiting))

@@ -18,19 +18,25 @@ LONGEST_NAME = 60
 class Reloading(Mending, Locking):
     """The first stage of a replay."""
 
-    def find_dataset(self, locked: LockedDataset, source: Sources | None, beside: Path, trail: Trail) -> str:
+    def find_dataset(
+        self, locked: LockedDataset, source: Sources | None, beside: Path, trail: Trail, after: str | None = None
+    ) -> str:
         """The name of a dataset with the lock's content: one that is here, unless a source is given; else the source
-        is loaded, from where the lock says or from `beside` it.
+        is loaded, from where the lock says or from `beside` it. It is a version behind `after`, if that is named.
 
         Raises BadInput where it cannot be loaded, and names the first row that differs.
         """
-        known = [dataset.name for dataset in self.datasets.all() if dataset.content_hash == locked.content_hash]
+        known = [
+            dataset.name
+            for dataset in self.datasets.all()
+            if dataset.content_hash == locked.content_hash and (after is None or dataset.previous == after)
+        ]
         if known and source is None:
             trail.passed("dataset", f"{known[0]} in this workspace has the lock's {locked.rows_loaded:,} rows.")
             return known[0]
-        name = self._load_again(locked, source, beside, trail)
+        name = self._load_again(locked, source, beside, trail, after)
         try:
-            self.repeat_repairs(name, locked.repairs)
+            name = self.repeat_repairs(name, locked.repairs)
         except BadInput as error:
             raise trail.failed("dataset", str(error)) from None
         if self.datasets.get(name).content_hash != locked.content_hash:
@@ -38,9 +44,11 @@ class Reloading(Mending, Locking):
         trail.passed("dataset", f"All {locked.rows_loaded:,} rows are the lock's; loaded as {name}.")
         return name
 
-    def _load_again(self, locked: LockedDataset, source: Sources | None, beside: Path, trail: Trail) -> str:
+    def _load_again(
+        self, locked: LockedDataset, source: Sources | None, beside: Path, trail: Trail, after: str | None
+    ) -> str:
         sources = _given(source) or [_nearer(one, beside) for one in locked.sources or [locked.source]]
-        name = self._free_title(locked.name)
+        name = after or self._free_title(locked.name)
         try:
             if name == DEMO and source is None and not user_path(sources[0]).exists():
                 return self.demo().dataset

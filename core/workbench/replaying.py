@@ -11,7 +11,7 @@ from pathlib import Path
 from core.choices import Standing
 from core.data.digests import VALUE_BYTES, digest_file, first_difference, split
 from core.data.export import export_examples
-from core.data.lock import Lock, read_lock
+from core.data.lock import Lock, LockedRun, read_lock
 from core.errors import BadInput
 from core.files import user_path
 from core.records import ReplayReport
@@ -37,27 +37,45 @@ class Replaying(Reloading, Rescoring, Shipping):
         model: str | None = None,
         calibrated_model: str | None = None,
         target_source: Sources | None = None,
+        earlier_source: Sources | None = None,
         device: str | None = None,
         trust_picks: bool = False,
         follow: Follow = lambda _: None,
     ) -> ReplayReport:
         """Make the file of a lock again, from the dataset on; with `trust_picks` from the lock's picks alone.
 
-        What lies elsewhere than the lock says can be named: the source, the models, the source of the dataset that
-        is served. Raises BadInput naming the first stage that differs, and in it the first row, rank or line.
+        What lies elsewhere than the lock says can be named: the source, the models, the sources of the dataset that
+        is served and of the earlier version that scores were taken over from. Raises BadInput naming the first stage
+        that differs, and in it the first row, rank or line.
         """
         path = user_path(lock)
         locked, trail = read_lock(path), Trail()
         target = check_target(output, Path(locked.export.data.name).suffix.lower())
-        where = Elsewhere(source, model, calibrated_model, target_source, device)
+        where = Elsewhere(source, model, calibrated_model, target_source, device, earlier_source)
         trail.notes += _other_versions(locked.versions)
-        dataset = self.find_dataset(locked.dataset, source, path.parent, trail)
         if trust_picks:
+            dataset = self.find_dataset(locked.dataset, source, path.parent, trail)
             rows = self._rows_of_picks(locked, dataset, trail)
         else:
+            before = self._score_earlier(locked.scoring, path.parent, where, trail, follow)
+            dataset = self.find_dataset(locked.dataset, source, path.parent, trail, before)
             rows = self._choose_again(locked, dataset, path.parent, where, trail, follow)
         self._export_again(locked, dataset, rows, target, trail)
         return ReplayReport(str(target), locked.export.data.sha256, True, trail.stages, trail.notes)
+
+    def _score_earlier(
+        self, locked: LockedRun, beside: Path, where: Elsewhere, trail: Trail, follow: Follow
+    ) -> str | None:
+        """The earlier version of the dataset, scored, whose scores the lock's run took over, if it took any."""
+        if locked.earlier is None:
+            return None
+        before = self._score_earlier(locked.earlier.scoring, beside, where, trail, follow)
+        trail.of = "earlier "
+        of = locked.earlier
+        dataset = self.find_dataset(of.dataset, where.earlier_source, beside, trail, before)
+        self.find_run(dataset, of.scoring, of.dataset, where, trail, follow)
+        trail.of = ""
+        return dataset
 
     def _choose_again(
         self, locked: Lock, dataset: str, beside: Path, where: Elsewhere, trail: Trail, follow: Follow

@@ -40,6 +40,7 @@ class Rescoring(Locking):
         return (
             described.get("template") == locked.template
             and described.get("scoring_version") == locked.scoring_version
+            and bool(described.get("scores_taken_from")) == bool(locked.earlier)
             and _nameless(RunSettings(**run.settings)) == _nameless(locked.settings)
         )
 

@@ -62,6 +62,10 @@ def versions() -> dict[str, str]:
     return {"gleaner": __version__, "python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
+def _name_run(described: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
+
+
 def _with_absolute_paths(settings: RunSettings) -> RunSettings:
     """The worker runs in another folder, where a relative path would lead elsewhere."""
 
@@ -109,10 +113,11 @@ class Scoring(Rendering):
             "settings": _without_device_number(chosen).model_dump(mode="json"),
             "scoring_version": SCORING_VERSION,
         }
-        earlier = self._earlier_run(content, described)
+        run = _name_run(described)
+        earlier = None if self.folder.run(run).settings.exists() else self._earlier_run(content, described)
         if earlier:
             described["scores_taken_from"] = earlier.run
-        run = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
+            run = _name_run(described)
         files = self.folder.run(run)
         files.path.mkdir(parents=True, exist_ok=True)
         if earlier and not files.reuse.exists():

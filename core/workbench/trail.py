@@ -12,14 +12,15 @@ Follow = Callable[[JobProgress], None]
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """Where things lie here, if not where the lock says: the source, the models, the source of the dataset that is
-    served; and the device to score on."""
+    """Where things lie here, if not where the lock says: the source, the models, the sources of the dataset that is
+    served and of the earlier version that was scored first; and the device to score on."""
 
     source: Sources | None = None
     model: str | None = None
     calibrated_model: str | None = None
     target_source: Sources | None = None
     device: str | None = None
+    earlier_source: Sources | None = None
 
 
 @dataclass

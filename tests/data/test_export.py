@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
-from core.data.export import ExportRow, export_examples
+from core.data.export import ExportRow, check_together, export_examples
 from core.errors import BadInput
 from core.settings import ExportFormat
 
@@ -21,6 +21,12 @@ CALLED = [
     {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "add", "arguments": {"a": 2, "b": [2]}}}]},
     {"role": "tool", "content": "4", "tool_call_id": "c"},
     {"role": "assistant", "content": "It is 4."},
+]
+MARKED = [
+    *TURNS[:1],
+    {"role": "assistant", "content": "nein", "train": False},
+    *TURNS[:1],
+    {"role": "assistant", "content": "ja", "reasoning_content": "Zwei", "loss_weight": 0.5},
 ]
 ROWS = [
     ExportRow(4, "a", TURNS, None, '{"q":"Zwei\u2028Zeilen",  "n": 1.0}'),
@@ -94,6 +100,62 @@ def test_a_call_after_ten_megabytes_of_plain_rows_is_still_read(format: ExportFo
     assert "add" in json.dumps(last["conversations" if format == "sharegpt" else "tools"])
     if format == "messages":
         assert last["messages"][1]["tool_calls"][0]["function"]["arguments"] == '{"a": 2, "b": [2]}'
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_weights_and_reasoning_late_in_a_file_are_read_as_they_were(suffix: str, tmp_path: Path) -> None:
+    long = [{"role": "user", "content": "x" * 4000}, {"role": "assistant", "content": "y"}]
+    rows = [ExportRow(i, str(i), long, None, "{}") for i in range(3000)] + [ExportRow(3000, "m", MARKED, None, "{}")]
+    export(rows, "messages", tmp_path / f"a.{suffix}")
+    loaded = read(tmp_path / f"a.{suffix}", tmp_path / "cache")
+    first, last = (without_none(loaded[at]["messages"]) for at in (0, -1))
+    assert (first[1]["weight"], first[1]["loss_weight"]) == (1, 1.0)
+    assert [(turn.get("weight"), turn.get("loss_weight")) for turn in last[1::2]] == [(0, 0.0), (1, 0.5)]
+    assert last[3]["reasoning_content"] == "Zwei"
+    assert not {"weight", "loss_weight", "train", "reasoning_content"} & last[0].keys()
+
+
+def test_reasoning_late_in_a_file_of_completions_is_read(tmp_path: Path) -> None:
+    long = [{"role": "user", "content": "x" * 4000}, {"role": "assistant", "content": "y"}]
+    rows = [ExportRow(i, str(i), long, None, "{}") for i in range(3000)]
+    thought = TURNS[1] | {"reasoning_content": "Zwei"}
+    export([*rows, ExportRow(3000, "m", [TURNS[0], thought], None, "{}")], "prompt-completion", tmp_path / "a.jsonl")
+    assert without_none(read(tmp_path / "a.jsonl", tmp_path / "cache")[-1])["completion"] == [thought]
+
+
+def test_turns_not_to_be_trained_are_counted_and_messages_is_named(tmp_path: Path) -> None:
+    rows = [ExportRow(i, str(i), [TURNS[0], TURNS[1] | {"weight": int(i > 1)}], None, "{}") for i in range(5)]
+    names: dict[ExportFormat, str] = {
+        "alpaca": "Alpaca",
+        "sharegpt": "ShareGPT",
+        "prompt-completion": "prompt-completion",
+    }
+    for format, name in names.items():
+        with pytest.raises(BadInput) as refused:
+            export(rows, format, tmp_path / "a.jsonl")
+        assert str(refused.value) == (
+            "2 of 5 examples have a turn that is not to be trained, "
+            f"which the {name} format cannot say (rows 0, 1); choose messages, or ban them."
+        )
+    thought = [ExportRow(7, "a", [TURNS[0], TURNS[1] | {"reasoning_content": "Zwei"}], None, "{}")]
+    with pytest.raises(
+        BadInput, match=r"reasoning beside a response, which the OpenAI format cannot say \(row 7\); ban"
+    ):
+        export(thought, "messages", tmp_path / "a.jsonl", trainer="openai")
+    marked = [ExportRow(0, "a", [TURNS[0], TURNS[1] | {"weight": "half"}], None, "{}")]
+    assert export(marked, "original", tmp_path / "a.jsonl").examples == 1
+
+
+def test_tools_keep_openai_from_sharing_a_file(tmp_path: Path) -> None:
+    called = export(ROWS, "messages", tmp_path / "a.jsonl", trainer="openai").schema
+    plain = export(SINGLE, "messages", tmp_path / "b.jsonl", trainer="openai").schema
+    shared = export(ROWS, "sharegpt", tmp_path / "c.jsonl", trainer="openai").schema
+    with pytest.raises(BadInput, match="openai by itself"):
+        check_together(["openai", "llama-factory"], called)
+    check_together(["openai", "openai"], called)
+    check_together(["trl", "llama-factory"], export(ROWS, "messages", tmp_path / "d.jsonl").schema)
+    check_together(["openai", "llama-factory"], plain)
+    check_together(["openai", "llama-factory"], shared)
 
 
 def test_parquet_comes_in_blocks_and_original_rows_have_none(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from damaged import make_rows
 
+from core.data.rows import parse_object
 from core.data.sources import SourceRow, open_source
 from core.errors import BadInput
 from core.settings import IngestSettings
@@ -101,6 +102,42 @@ def test_columns_of_different_lengths_lose_no_value(tmp_path: Path) -> None:
     assert len({row.problem for row in rows[1:]}) == 1
 
 
+def test_columns_by_index_are_joined_by_it(tmp_path: Path) -> None:
+    columns = {"prompt": {"0": "a0", "2": "a2"}, "completion": {"0": "b0", "1": "b1", "2": "b2"}}
+    rows = read(tmp_path / "rows.json", json.dumps(columns))
+    assert [row.fields for row in rows] == [
+        {"prompt": "a0", "completion": "b0"},
+        {"prompt": "a2", "completion": "b2"},
+        None,
+    ]
+    assert [(row.line, row.raw) for row in rows[2:]] == [(3, '{"completion":"b1"}')]
+    assert "different indices" in str(rows[2].problem)
+
+
+@pytest.mark.parametrize("indices", [["0", "1", "2"], ["7", "0", "12"], ["-1", "1700000000000", "3"]])
+def test_columns_as_pandas_writes_them_are_told_from_records_by_id(indices: list[str], tmp_path: Path) -> None:
+    long = "x" * 9_000  # beyond what is seen of a member's beginning
+    rows = [{"prompt": f"{long}{at}", "completion": f"c{at}"} for at in range(3)]
+    columns = {name: {index: row[name] for index, row in zip(indices, rows, strict=True)} for name in rows[0]}
+    path = tmp_path / "rows.json"
+    assert [row.fields for row in read(path, json.dumps(columns))] == rows
+    assert [row.fields for row in read(path, json.dumps(dict(zip(indices, rows, strict=True))))] == rows
+
+
+def test_numbered_records_and_numbered_columns_are_told_apart_by_their_number(tmp_path: Path) -> None:
+    rows = [{"0": f"p{at}", "1": f"c{at}"} for at in range(5)]
+    columns = {name: {str(at): row[name] for at, row in enumerate(rows)} for name in rows[0]}
+    path = tmp_path / "rows.json"
+    assert [row.fields for row in read(path, json.dumps(columns))] == rows
+    assert [row.fields for row in read(path, json.dumps({str(at): row for at, row in enumerate(rows)}))] == rows
+
+
+@pytest.mark.parametrize("deep", ["[" * 300 + "]" * 300, '{"x":' * 300 + "1" + "}" * 300])
+def test_columns_that_are_nested_too_deeply_are_a_row_that_says_so(deep: str, tmp_path: Path) -> None:
+    (row,) = read(tmp_path / "rows.json", f'{{"prompt": ["a", {deep}], "completion": ["x", "y"]}}')
+    assert row.problem == "nested too deeply"
+
+
 def test_a_single_object_that_is_a_row_is_one(tmp_path: Path) -> None:
     row = {"messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}]}
     for indent in (None, 2):
@@ -127,13 +164,27 @@ def test_a_file_without_its_beginning_gives_what_is_whole(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("key", ["a", "b\\", 'c"d', "e:f"])
-@pytest.mark.parametrize("colon", [":", " : ", "\t:"])
+@pytest.mark.parametrize("colon", [":", " : ", "\t:", "  :", "   : ", " \t:", "\r :"])
 def test_a_key_that_stands_twice_is_found_at_any_depth(key: str, colon: str, tmp_path: Path) -> None:
     name = json.dumps(key)
     twice = f'{{"x": [{{"y": {{{name}{colon}1, "z": "\\": \\"", {name}{colon}2}}}}]}}'
     once = f'{{"x": [{{"y": {{{name}{colon}1, "z": "\\": \\":"}}}}, {{{name}: 2}}]}}'
     rows = read(tmp_path / "rows.jsonl", f"{twice}\n{once}")
     assert [row.problem for row in rows] == [f"key `{key}` appears twice in an object", None]
+
+
+@pytest.mark.parametrize("text", ['say "no" : now', ": x", '"', "\\", '\\"  :', 'a":b'])
+def test_a_text_like_a_key_is_none_and_hides_none(text: str) -> None:
+    shown = json.dumps(text).encode()
+    assert parse_object(b'{"prompt"  :%s,"x" :{"y":%s}}' % (shown, shown))[1] is None
+    for colon in (b":", b" :", b"  \n:"):
+        twice = b'{"prompt"%s%s,"prompt":%s,"completion":%s}' % (colon, shown, shown, shown)
+        assert parse_object(twice)[1] == "key `prompt` appears twice in an object"
+
+
+def test_what_is_said_of_a_repeated_key_is_one_line() -> None:
+    _, problem = parse_object(b'{"a\\nb": 1, "a\\nb": 2}')
+    assert problem == "key `a?b` appears twice in an object"
 
 
 def test_brackets_that_never_close_take_no_time(tmp_path: Path) -> None:

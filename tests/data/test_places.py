@@ -2,6 +2,10 @@
 
 import http.server
 import json
+import shutil
+import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +13,8 @@ from typing import Any, ClassVar
 
 import pytest
 
+from core.data import downloads
+from core.data.downloads import download
 from core.data.sources import open_source
 from core.errors import BadInput
 from core.settings import IngestSettings
@@ -99,12 +105,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """A few files, one of which breaks off."""
 
     asked: ClassVar[list[str]] = []
+    hosts: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
+        self.hosts.append(self.headers["Host"])
         content = (LINE * 3).encode()
         if self.path.startswith("/missing"):
             self.send_error(404)
+            return
+        if self.path.startswith("/moved"):
+            self.send_response(302)
+            self.send_header("Location", "/rows.jsonl")
+            self.end_headers()
             return
         self.send_response(200)
         if self.path.startswith("/named"):
@@ -119,7 +132,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    Handler.asked = []
+    Handler.asked, Handler.hosts = [], []
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         thread = threading.Thread(target=running.serve_forever)
         thread.start()
@@ -163,7 +176,104 @@ def test_a_url_that_cannot_be_reached_says_so_in_one_line(url: str, tmp_path: Pa
     assert len(str(caught.value)) < 200
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "10.0.0.1", "169.254.169.254", "[::1]", "0.0.0.0"])
+INNER = ["127.0.0.1", "localhost", "10.0.0.1", "169.254.169.254", "[::1]", "0.0.0.0", "2130706433", "127.1", "[::]"]
+INNER += ["224.0.0.1", "[ff0e::1]", "240.0.0.1", "100.64.0.1", "192.88.99.1", "168.63.129.16"]
+INNER += ["[2002:7f00:1::]", "[64:ff9b::7f00:1]", "[64:ff9b:1::7f00:1]", "[::ffff:127.0.0.1]", "[::127.0.0.1]"]
+
+
+@pytest.mark.parametrize("host", INNER)
 def test_people_of_a_served_app_reach_no_inner_address(host: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="inner network"):
         open_source(f"http://{host}:9/rows.jsonl", IngestSettings(), tmp_path, [tmp_path])
+
+
+TRICKS = ["{server}\\@8.8.8.8/x", "{server}\\.8.8.8.8/x", "http://8.8.8.8\\@{host}/x", "http://8.8.8.8@{host}/x"]
+TRICKS += ["http://8.8.8.8:80@{host}/x", "{server}#@8.8.8.8/x", "{server}?@8.8.8.8/x", "{server}\t@8.8.8.8/x"]
+TRICKS += ["http://\n{host}/x", "http://127.0.0.1%00.8.8.8.8/x", "http://1\u0662\u0667.0.0.1/x"]
+TRICKS += ["http://\uff11\uff12\uff17.0.0.1/x"]
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_no_spelling_of_a_url_leads_people_of_a_served_app_inside(
+    trick: str, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "TIMEOUT", (0.2, 0.2))
+    with pytest.raises(BadInput):
+        download(trick.format(server=server, host=server.removeprefix("http://")), tmp_path, public_only=True)
+    assert Handler.asked == []
+
+
+def name_server(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+    """A name server that gives these answers for example.test, one after the other; what it was asked."""
+    asked: list[str] = []
+    usual = socket.getaddrinfo
+
+    def look_up(host: Any, port: Any, *args: Any, **options: Any) -> Any:
+        if host != "example.test":
+            return usual(host, port, *args, **options)
+        asked.append(host)
+        addresses = answers[min(len(asked), len(answers)) - 1]
+        return [found for address in addresses for found in usual(address, port, *args, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return asked
+
+
+@pytest.mark.parametrize("answers", [[["8.8.8.8"], ["127.0.0.1"]], [["8.8.8.8", "127.0.0.1"]]])
+def test_a_name_server_that_changes_its_answer_leads_nobody_inside(
+    answers: list[list[str]], server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "TIMEOUT", (0.2, 0.2))
+    asked = name_server(monkeypatch, *answers)
+    with pytest.raises(BadInput):
+        download(server.replace("127.0.0.1", "example.test"), tmp_path, public_only=True)
+    assert Handler.asked == []
+    assert len(asked) == 1
+
+
+def test_people_of_a_served_app_get_a_public_file_by_its_hosts_name(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "_is_public", lambda address: address in ("127.0.0.1", "127.0.0.2"))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    name_server(monkeypatch, ["127.0.0.2", "127.0.0.1"])  # nobody listens at the first
+    url = server.replace("127.0.0.1", "example.test")
+    path = download(f"{url}/a%20b/rows.jsonl?x=%2F&y=1#z", tmp_path, public_only=True)
+    assert path.read_text() == LINE * 3
+    assert (Handler.asked, Handler.hosts) == (["/a%20b/rows.jsonl?x=%2F&y=1"], [url.removeprefix("http://")])
+    with pytest.raises(BadInput, match=r"leads on to '/rows\.jsonl'"):
+        download(f"{url}/moved", tmp_path, public_only=True)
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificate")
+@pytest.mark.parametrize("name", ["example.test", "other.test"])
+def test_the_certificate_is_checked_by_the_hosts_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out"]
+    subject = ["-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
+    subprocess.run([*command, str(certificate), *subject], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    named: list[str | None] = []
+    context.sni_callback = lambda _, host, __: named.append(host)
+    monkeypatch.setattr(downloads, "_is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    name_server(monkeypatch, ["127.0.0.1"])
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        running.socket = context.wrap_socket(running.socket, server_side=True)
+        running.handle_error = lambda *_: None
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        url = f"https://example.test:{running.server_address[1]}/rows.jsonl"
+        try:
+            if name == "example.test":
+                assert download(url, tmp_path, public_only=True).read_text() == LINE * 3
+            else:
+                with pytest.raises(BadInput, match="ertificate"):
+                    download(url, tmp_path, public_only=True)
+        finally:
+            running.shutdown()
+            thread.join()
+    assert named == ["example.test"]

@@ -1,10 +1,13 @@
 """Every usual shape becomes the right conversation, and a row that does not fit says why."""
 
+import json
 from typing import Any
 
+import orjson
 import pytest
 
 from core.data.conversations import RowError
+from core.data.rows import parse_object
 from core.data.shapes import convert_leniently, recognise
 from core.errors import BadInput
 
@@ -207,6 +210,22 @@ def test_turns_of_both_kinds_are_read_in_one_file() -> None:
     found = recognise("file", [rows[0], *rows], "auto", {})
     assert found.shape.name == "messages"
     assert [found.shape.convert(row, found.mapping).messages for row in rows] == [PAIR, PAIR]
+
+
+@pytest.mark.parametrize("calls", [[{"id": "1"}], '[{"id": "1"}]', "[]", "", " ", [], None])
+def test_tool_calls_are_a_list_or_the_text_of_one_and_none_leave_no_trace(calls: Any) -> None:
+    _, message = convert({"messages": [USER, ASSISTANT | {"tool_calls": calls}]})
+    assert message == ASSISTANT | ({"tool_calls": [{"id": "1"}]} if "id" in str(calls) else {})
+
+
+@pytest.mark.parametrize(
+    "number", ["1.10", "12345678901234567890123", "-0.0", "1e5", "1E-7", "7", "0.1", "100000000000000000000.50"]
+)
+def test_a_number_for_a_text_is_taken_as_it_is_written(number: str) -> None:
+    row, problem = parse_object(f'{{"prompt": {number}, "score": 0.50, "completion": {number}}}'.encode())
+    assert row is not None, problem
+    assert [message["content"] for message in convert(row)] == [number, number]
+    assert json.loads(orjson.dumps(row)) == {"prompt": float(number), "score": 0.5, "completion": float(number)}
 
 
 def test_a_history_that_is_none_says_so() -> None:

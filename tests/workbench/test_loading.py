@@ -4,6 +4,7 @@ import json
 import os
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -205,8 +206,10 @@ def test_pages_read_files_under_the_allowed_roots_alone(
         with pytest.raises(BadInput, match="GLEANER_ROOTS"):
             bench.start_loading(path, "rows", guarded=True)
     assert bench.preview(write(inside), guarded=True).format == "prompt-completion"
-    monkeypatch.setenv("GLEANER_ROOTS", os.pathsep.join([str(outside)]))
+    monkeypatch.setenv("GLEANER_ROOTS", os.pathsep.join([str(outside), "/nowhere"]))
     assert bench.preview(secret, guarded=True).format == "prompt-completion"
+    with pytest.raises(BadInput, match="GLEANER_ROOTS"):
+        bench.preview(inside / "rows.jsonl", guarded=True)
     monkeypatch.setenv("GLEANER_ROOTS", str(inside))
     with pytest.raises(BadInput, match="GLEANER_ROOTS"):
         bench.ingest(secret, "rows")
@@ -219,3 +222,76 @@ def test_the_content_hash_is_that_of_the_examples(bench: Workbench, tmp_path: Pa
     examples = bench.datasets.examples("rows", range(215))
     whole = hashlib.sha256(b"".join(digest_example(example) for example in examples)).hexdigest()
     assert bench.datasets.get("rows").content_hash == whole
+
+
+def test_other_bad_rows_or_other_bytes_are_another_version(bench: Workbench, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    good = '{"prompt": "p", "completion": "c"}\n'
+    path.write_text(good)
+    assert bench.ingest(path, "rows").rows_read == 1
+    path.write_text(good + '{"prompt": "lost", "completion": ""}\n{bad\n')
+    assert bench.ingest(path, "rows") == IngestReport("rows@2", "prompt-completion", 3, 1, 2)
+    path.write_text('{"completion": "c",  "prompt": "p"}\n')
+    assert bench.ingest(path, "rows").dataset == "rows@3"
+    assert bench.datasets.examples("rows@3", [0])[0].original + "\n" == path.read_text()
+    path.write_text(good)
+    assert bench.ingest(path, "rows").dataset == "rows"
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_load_does_not_go_on_in_a_file_that_is_another_now(bench: Workbench, tmp_path: Path) -> None:
+    source = write(tmp_path)
+    load = bench._begin([str(source)], "rows", IngestSettings(), guarded=False)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Blocks, "write", dying(Blocks.write, 5))
+        run_here(bench.folder.loads / load)
+    bench.take_loads()
+    write(tmp_path, 120)
+    run_here(bench.folder.loads / load)
+    assert "was changed since this load began" in str(bench.load_progress(load).error)
+    bench.take_loads()
+    assert (bench.loads.all(), bench.datasets.all()) == ([], [])
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_block_that_cannot_be_read_fails_its_load_alone(tmp_path: Path) -> None:
+    with Workbench(tmp_path / "workspace") as bench:
+        load = bench._begin([str(write(tmp_path))], "rows", IngestSettings(), guarded=False)
+        assert run_here(bench.folder.loads / load) == 0
+        (bench.folder.loads / load / "blocks" / "000000003.arrow").write_bytes(b"junk")
+    with Workbench(tmp_path / "workspace") as bench:
+        assert "cannot be taken in" in str(bench.load_progress(load).error)
+        bench.take_loads()
+        assert (bench.loads.all(), bench.datasets.all()) == ([], [])
+        assert bench.ingest(write(tmp_path), "rows").rows_loaded == 215
+        assert bench.datasets.page("rows", 0, 1).total == 215
+
+
+def test_a_load_that_was_cancelled_goes_on_when_it_is_asked_for_again(bench: Workbench, tmp_path: Path) -> None:
+    source = write(tmp_path)
+    bench.cancel_load(bench._begin([str(source)], "rows", IngestSettings(), guarded=False))
+    assert bench.ingest(source, "rows").rows_loaded == 215
+
+
+def test_many_who_load_the_same_at_once_get_one_dataset(bench: Workbench, tmp_path: Path) -> None:
+    source = write(tmp_path)
+    with ThreadPoolExecutor(6) as threads:
+        reports = list(threads.map(lambda _: bench.ingest(source, "rows"), range(6)))
+    assert set(reports) == {IngestReport("rows", "prompt-completion", 250, 215, 35)}
+    assert (bench.datasets.page("rows", 0, 1).total, len(bench.repairs.entries("rows"))) == (215, 35)
+
+
+def test_a_link_laid_while_a_load_waits_leads_nowhere(
+    bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    for folder in (inside, outside):
+        folder.mkdir()
+    monkeypatch.setenv("GLEANER_ROOTS", str(inside))
+    source, secret = write(inside), write(outside)
+    os.utime(secret, ns=(source.stat().st_atime_ns, source.stat().st_mtime_ns))
+    load = bench._begin([str(source)], "rows", IngestSettings(), guarded=True)
+    source.unlink()
+    source.symlink_to(secret)
+    run_here(bench.folder.loads / load)
+    assert "GLEANER_ROOTS" in str(bench.load_progress(load).error)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -94,8 +95,16 @@ def test_a_kind_can_be_ignored_and_taken_back(bench: Workbench) -> None:
     assert bench.quarantine_groups("rows")[0].state == "ignored"
     with pytest.raises(BadInput, match="waits to be admitted"):
         bench.admit("rows")
-    assert bench.reopen("rows", EMPTY) == 3
-    assert bench.quarantine_groups("rows")[0].state == "open"
+    bench.fix("rows", 2, '{"instruction": "Do 2.", "output": "Mended."}')
+    assert bench.reopen("rows", EMPTY) == 2
+    assert {(group.state, group.rows) for group in bench.quarantine_groups("rows") if group.reason == EMPTY} == {
+        ("open", 2),
+        ("fixed", 1),
+    }
+    with pytest.raises(BadInput, match="no row of the kind"):
+        bench.reopen("rows", EMPTY)
+    assert bench.reopen("rows", EMPTY, "fixed") == 1
+    assert bench.quarantine_groups("rows")[0] == EntryGroup(EMPTY, "open", 3)
     assert balance(bench) == (6, 4)
 
 
@@ -131,3 +140,35 @@ def test_a_replay_admits_what_the_lock_admits(bench: Workbench, tmp_path: Path, 
     (tmp_path / "rows.jsonl").write_text(lines)
     with Workbench(tmp_path / "changed") as other, pytest.raises(BadInput, match=r"Stage dataset: .* entry 4 is not"):
         other.replay(report.lock, tmp_path / "never.jsonl")
+
+
+def test_two_who_admit_at_once_admit_once(bench: Workbench) -> None:
+    bench.keep("rows", EMPTY)
+
+    def admit(_: int) -> str:
+        try:
+            return bench.admit("rows").name
+        except BadInput as error:
+            return str(error)
+
+    with ThreadPoolExecutor(4) as threads:
+        said = list(threads.map(admit, range(4)))
+    assert said.count("rows") == 1
+    assert balance(bench) == (9, 1)
+    assert len(set(bench.datasets.example_ids("rows"))) == 9
+
+
+def test_loading_again_after_rows_were_admitted_adds_nothing(bench: Workbench, tmp_path: Path) -> None:
+    bench.keep("rows", EMPTY)
+    bench.admit("rows")
+    report = bench.ingest(tmp_path / "rows.jsonl", "rows")
+    assert (report.dataset, report.rows_loaded) == ("rows", 9)
+    assert [dataset.name for dataset in bench.datasets.all()] == ["rows"]
+
+
+def test_a_mended_text_keeps_its_letters(bench: Workbench) -> None:
+    text = '{\r\n "instruction": "a\u2028  b",\n  "output": "x\u0085  y"}'
+    example = bench.fix("rows", broken_entry(bench), text)
+    assert [message["content"] for message in example.messages] == ["a\u2028  b", "x\u0085  y"]
+    assert json.loads(example.original) == json.loads(text)
+    assert "\n" not in example.original

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.errors import BadInput
 from core.settings import CalibrationSettings, RunSettings, ScoringSettings
-from core.workbench import Workbench
+from core.workbench import Workbench, scoring
 from tests.conftest import write_chats
 
 ROWS = 40
@@ -75,6 +76,22 @@ def test_factors_are_the_same_in_the_features_own_unit(versions: Workbench) -> N
         np.testing.assert_array_equal(after.mean_features[row], before.mean_features[rows[id_]])
 
 
+def test_a_replay_scores_the_earlier_version_first(versions: Workbench, tmp_path: Path) -> None:
+    source = Path(versions.datasets.get("chats@2").sources[0])
+    before = source.with_name("before.jsonl")
+    before.write_bytes(b"".join(e.original.encode() + b"\n" for e in versions.datasets.examples("chats", range(ROWS))))
+    run = runs(versions)[1]
+    selection = versions.select("chats@2", "instructdiff", "9", run=run).selection
+    report = versions.export(selection, "messages", tmp_path / "chosen.jsonl")
+    with Workbench(tmp_path / "elsewhere") as other, pytest.raises(BadInput, match="Stage earlier dataset: Row 0 "):
+        other.replay(report.lock, tmp_path / "never.jsonl")
+    with Workbench(tmp_path / "again") as other:
+        again = other.replay(report.lock, tmp_path / "again.jsonl", earlier_source=before)
+        assert [stage for stage, _ in again.stages][:3] == ["earlier dataset", "earlier model", "earlier scores"]
+        assert all("are the lock's" in said for stage, said in again.stages if "scores" in stage)
+        assert other.folder.run(other.finished_run("chats@2").run).reuse.exists()
+
+
 def test_every_token_keeps_its_scores(versions: Workbench) -> None:
     first, second = runs(versions)
     assert versions.token_scores(second, 4) == versions.token_scores(first, 3)
@@ -85,3 +102,22 @@ def test_other_settings_take_nothing_over(versions: Workbench, tiny_model: Path)
     scoring = ScoringSettings(model=str(tiny_model), shard_rows=8, max_length=64)
     run = versions.score("chats@2", RunSettings(scoring=scoring, calibration=None)).run
     assert not versions.folder.run(run).reuse.exists()
+
+
+def test_scores_of_another_method_are_not_taken_over(
+    versions: Workbench, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = RunSettings(scoring=ScoringSettings(model=str(tiny_model), shard_rows=8), calibration=None)
+    with Workbench(tmp_path / "workspace") as bench:
+        source = write_chats(tmp_path / "rows.jsonl", 12)
+        bench.ingest(source, "rows")
+        with monkeypatch.context() as patch:
+            patch.setattr(scoring, "SCORING_VERSION", 0)
+            bench.score("rows", settings)
+        for rows in (13, 14):
+            bench.ingest(write_chats(source, rows), "rows")
+        run = bench.score("rows@3", settings).run
+        assert not bench.folder.run(run).reuse.exists()
+        bench.score("rows@2", settings)
+        bench.ingest(write_chats(source, 15), "rows")
+        assert bench.folder.run(bench.score("rows@4", settings).run).reuse.exists()

@@ -2,7 +2,7 @@
 
 The configuration is the stanza that `beside.py` writes: `type: chat_template` for turns, `alpaca` or
 `alpaca_w_system` for Alpaca, own fields for plain prompt and completion, `completion` for text; the loss is
-on the assistant's turns, and a row longer than `sequence_len` is dropped, Axolotl's default.
+on the assistant's turns but those of `weight` 0, and a row longer than `sequence_len` is dropped, Axolotl's default.
 """
 
 import json
@@ -20,6 +20,7 @@ from core.data.trainers.faults import (
     RowCheck,
     Turn,
     find_soft,
+    find_weights,
     need_text,
     read_tools,
     read_turns,
@@ -63,8 +64,9 @@ class AxolotlRules:
         tools = read_tools(fields.get("tools"))
         messages = [self._message(turn, number) for number, turn in enumerate(turns, 1)]
         text = self.template.render(messages, tools)
-        mask = self.template.supervised(text, messages, tools)
-        faults = find_soft(turns) + self.template.left_out(text, turns, tools)
+        unlearned = [index for index, turn in enumerate(turns) if turn.raw.get("weight") == 0]
+        mask = self.template.supervised(text, messages, tools, unlearned)
+        faults = find_soft(turns) + find_weights(turns, ("weight",)) + self.template.left_out(text, turns, tools)
         if turns[0].role == "system" and not turns[0].text and "system" in fields:
             faults.append(warned("an empty field `system` becomes an empty system turn"))
         return self._measured(faults, mask)

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from core.data.formats import FileSchema
+from core.data.trainers.openai import LEAST, ROLES
 from core.data.trainers.reading import open_file
 from core.errors import BadInput
 from core.settings import CheckSettings, ExportFormat, Trainer
@@ -102,7 +103,12 @@ trainer.save_model()
 
 def _axolotl_stanza(data: Path, shape: str, schema: FileSchema) -> str | None:
     kinds = {
-        "messages": ["type: chat_template", "field_messages: messages", *_mapped("role", "content")],
+        "messages": [
+            "type: chat_template",
+            "field_messages: messages",
+            *_mapped("role", "content"),
+            "message_field_training: weight",
+        ],
         "sharegpt": [
             "type: chat_template",
             "field_messages: conversations",
@@ -154,14 +160,39 @@ def _llama_factory_entry(data: Path, shape: str, schema: FileSchema) -> dict[str
 def _openai_script(data: Path) -> str:
     return f'''"""Upload to OpenAI and start a fine-tune: python upload_openai.py MODEL (OPENAI_API_KEY is read)"""
 
+import json
 import sys
 from pathlib import Path
 
 from openai import OpenAI
 
-client = OpenAI()
+ROLES = {json.dumps(ROLES)}
+
+
+def find_fault(line):
+    """What OpenAI would refuse the file for, as far as a quick look shows it."""
+    try:
+        roles = [turn["role"] for turn in json.loads(line)["messages"]]
+    except (ValueError, KeyError, TypeError):
+        return "it is no JSON object with messages, each with a role"
+    odd = next((role for role in roles if role not in ROLES), None)
+    if odd is not None:
+        return f"the role {{odd!r}} is unknown"
+    return None if roles[-1:] == ["assistant"] else "the last turn is not the assistant's"
+
+
 file = Path(__file__).with_name({json.dumps(data.name)})
+model, number = sys.argv[1], 0
+with file.open("rb") as lines:
+    for number, line in enumerate(lines, 1):
+        if fault := find_fault(line):
+            shown = line[:200].decode(errors="replace")
+            sys.exit(f"Not uploaded: line {{number}} of {{file.name}}: {{fault}}.\\n{{shown}}")
+if number < {LEAST}:
+    sys.exit(f"Not uploaded: OpenAI needs at least {LEAST} lines; {{file.name}} has {{number}}.")
+
+client = OpenAI()
 uploaded = client.files.create(file=file.open("rb"), purpose="fine-tune")
-job = client.fine_tuning.jobs.create(training_file=uploaded.id, model=sys.argv[1])
+job = client.fine_tuning.jobs.create(training_file=uploaded.id, model=model)
 print(job.id, job.status)
 '''

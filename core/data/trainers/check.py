@@ -72,11 +72,10 @@ def say_verdict(dry_run: DryRun) -> str:
     rows = f"{dry_run.rows:,} {'row' if dry_run.rows == 1 else 'rows'}"
     if any(finding.stops and not finding.line for finding in dry_run.findings):
         return f"None of {rows} will train: the trainer does not take the file."
-    if dry_run.stops == 1:
-        return f"None of {rows} will train: 1 row stops the trainer. Without it {dry_run.would_train or 'none':,} will."
     if dry_run.stops:
-        without = f"Without them {dry_run.would_train or 'none':,} will."
-        return f"None of {rows} will train: {dry_run.stops:,} rows stop the trainer. {without}"
+        stopped, them = ("1 row stops", "it") if dry_run.stops == 1 else (f"{dry_run.stops:,} rows stop", "them")
+        would = f"{dry_run.would_train:,}" if dry_run.would_train else "none"
+        return f"None of {rows} will train: {stopped} the trainer. Without {them} {would} will."
     if not dry_run.will_train:
         return f"None of {rows} will train."
     return f"{dry_run.will_train:,} of {rows} will train, on {dry_run.tokens:,} tokens."

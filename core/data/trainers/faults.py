@@ -22,6 +22,9 @@ CUT = "longer than the greatest length: its end is cut"
 ALL_CUT = "no supervised token is left within the greatest length"
 TEMPLATE_FAILS = "the chat template fails"
 TOOLS_NO_JSON = "the tools are not a JSON list"
+UNREAD_WEIGHT = "a turn's weight in the loss, which the trainer does not read: it learns the turn like any other"
+UNREAD_REASONING = "a turn's reasoning, which the trainer does not read"
+WEIGHTS = ("weight", "loss_weight", "train")
 ARGUMENTS_NO_JSON = "a call's arguments are not JSON"
 
 
@@ -143,6 +146,17 @@ def find_emptiness(turns: Sequence[Turn]) -> list[Fault]:
     if asked and not any(turn.text.strip() for turn in asked):
         faults.append(warned(EMPTY_PROMPT))
     return faults
+
+
+def find_weights(turns: Sequence[Turn], read: Sequence[str] = ()) -> list[Fault]:
+    """Whether an assistant's turn counts other than fully by a key that is not among those that the trainer reads."""
+    for number, turn in enumerate(turns, 1):
+        if SHARED_ROLES.get(turn.role, turn.role) != "assistant":
+            continue
+        said = {key: turn.raw[key] for key in WEIGHTS if key not in read and turn.raw.get(key) not in (None, 1)}
+        if said and not any(turn.raw.get(key) == 0 for key in read):
+            return [warned(UNREAD_WEIGHT, f"turn {number}: {json.dumps(said, default=str)}")]
+    return []
 
 
 def find_soft(turns: Sequence[Turn]) -> list[Fault]:

@@ -16,12 +16,14 @@ from core.data.trainers.faults import (
     EMPTY_RESPONSE,
     SHARED_ROLES,
     UNKNOWN_ROLE,
+    UNREAD_REASONING,
     Fault,
     Refused,
     RowCheck,
     Turn,
     find_emptiness,
     find_unknown_role,
+    find_weights,
     read_tools,
     read_turns,
     warned,
@@ -72,7 +74,10 @@ class LlamaFactoryRules:
                 faults += _faults_of_call(turn, number)
         self._need_tools(fields)
         plain = [Turn(PLAIN[turn.role], turn.content, {}) for turn in [*system, *turns]]
-        return self._measured(faults + find_emptiness(plain), plain)
+        faults += find_weights(turns) + find_emptiness(plain)
+        if any(turn.raw.get("reasoning_content") for turn in turns):
+            faults.append(warned(UNREAD_REASONING))
+        return self._measured(faults, plain)
 
     def _turns(self, fields: dict[str, Any]) -> list[Turn]:
         if self.shape == "sharegpt":

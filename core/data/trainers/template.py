@@ -3,7 +3,7 @@ where the assistant speaks?"""
 
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from core.data.trainers.faults import TEMPLATE_FAILS, Fault, Refused, Turn, warned
@@ -38,14 +38,16 @@ class ChatTemplate:
         """The text's token ids, those that the tokenizer puts around a text included with `marks`."""
         return list(self.tokenizer(text, add_special_tokens=marks)["input_ids"])
 
-    def supervised(self, text: str, messages: Sequence[dict[str, Any]], tools: list[Any] | None) -> list[int]:
-        """1 for each token of an assistant's turn and of the end mark after it, else 0."""
+    def supervised(
+        self, text: str, messages: Sequence[dict[str, Any]], tools: list[Any] | None, unlearned: Collection[int] = ()
+    ) -> list[int]:
+        """1 for each token of an assistant's turn and of the end mark after it, else 0; but for these turns, from 0."""
         encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
         starts, ends = [start for start, _ in offsets], [end for _, end in offsets]
         mask = [0] * len(ids)
         for turn, message in enumerate(messages):
-            if message["role"] != "assistant":
+            if message["role"] != "assistant" or turn in unlearned:
                 continue
             begin, end = self._span(text, messages, turn, tools)
             if end <= begin:
@@ -80,6 +82,8 @@ class ChatTemplate:
                 faults.append(warned(f"the chat template leaves a {who} turn out", f"turn {number}"))
             if any(not _stands_in(name, text) for name in map(_function_name, turn.calls)):
                 faults.append(warned("the chat template leaves a tool call out", f"turn {number}"))
+            if not _stands_in(str(turn.raw.get("reasoning_content") or "").strip(), text):
+                faults.append(warned("the chat template leaves a turn's reasoning out", f"turn {number}"))
         if missing := [name for name in map(_function_name, tools or []) if not _stands_in(name, text)]:
             faults.append(warned("the chat template leaves the list of tools out", ", ".join(missing)))
         return faults

@@ -27,6 +27,7 @@ from core.data.trainers.faults import (
     Turn,
     find_soft,
     find_unknown_role,
+    find_weights,
     read_tools,
     read_turns,
     warned,
@@ -70,7 +71,7 @@ class TrlRules:
             prompt, turns = [], read_turns(fields["messages"], "messages")
         messages = [self._message(turn) for turn in turns]
         text = self.template.render(messages, tools)
-        faults = self._soft(turns) + self.template.left_out(text, turns, tools)
+        faults = self._soft(turns) + find_weights(turns[len(prompt) :]) + self.template.left_out(text, turns, tools)
         if prompt and not text.startswith(self.template.render(messages[: len(prompt)], tools, asks=True)):
             faults.append(warned("the chat template writes the prompt otherwise when the response follows"))
         if str(fields.get("system") or "").strip():

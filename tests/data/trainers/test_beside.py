@@ -5,6 +5,7 @@ import runpy
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import yaml
@@ -16,6 +17,7 @@ from core.settings import ExportFormat
 
 FORMATS: list[ExportFormat] = ["original", "messages", "prompt-completion", "alpaca", "sharegpt"]
 SCHEMA = FileSchema(with_tools=True, with_system=True)
+LINE = json.dumps({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]})
 
 
 def chats(count: int) -> list[ExportRow]:
@@ -84,6 +86,7 @@ def test_axolotls_stanza_parses_and_names_the_file_its_kind_and_its_type() -> No
     )
     messages = stanza("a.jsonl", "messages")
     assert (messages["field_messages"], messages["roles_to_train"]) == ("messages", ["assistant"])
+    assert messages["message_field_training"] == "weight"
     assert stanza("a.jsonl", "alpaca", FileSchema())["type"] == "alpaca"
     assert stanza("a.jsonl", "alpaca")["type"] == "alpaca_w_system.load_instruct"
 
@@ -95,3 +98,32 @@ def test_openais_script_compiles_and_what_a_trainer_does_not_read_has_nothing_be
     for trainer in ("axolotl", "llama-factory", "openai"):
         assert side_files(tmp_path / "a.jsonl", "prompt-completion", FileSchema(), trainer) == {}
     assert side_files(tmp_path / "none.jsonl", "original", FileSchema(), "axolotl") == {}
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ([LINE] * 10, None),
+        ([LINE] * 9, "OpenAI needs at least 10 lines; a.jsonl has 9"),
+        ([LINE] * 11 + ['{"messages": ['], 'line 12 of a.jsonl: it is no JSON object.*\n{"messages": \\['),
+        ([LINE] * 10 + ["[]"], "line 11 of a.jsonl: it is no JSON object"),
+        ([LINE] * 10 + [LINE.replace("user", "human")], "line 11 of a.jsonl: the role 'human' is unknown"),
+        ([LINE] * 10 + ['{"messages": [{"role": "user", "content": "a"}]}'], "line 11 .*not the assistant's"),
+        ([LINE] * 10 + ['{"messages": []}'], "line 11 .*not the assistant's"),
+    ],
+)
+def test_openais_script_uploads_what_passes_a_quick_look_alone(
+    lines: list[str], reason: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = MagicMock()
+    monkeypatch.setitem(sys.modules, "openai", MagicMock(OpenAI=lambda: client))
+    monkeypatch.setattr(sys, "argv", ["upload_openai.py", "gpt"])
+    (tmp_path / "a.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    text = side_files(tmp_path / "a.jsonl", "messages", FileSchema(), "openai")["upload_openai.py"]
+    (tmp_path / "upload_openai.py").write_text(text, encoding="utf-8")
+    if reason is None:
+        runpy.run_path(str(tmp_path / "upload_openai.py"))
+    else:
+        with pytest.raises(SystemExit, match=f"Not uploaded: {reason}"):
+            runpy.run_path(str(tmp_path / "upload_openai.py"))
+    assert client.files.create.called == client.fine_tuning.jobs.create.called == (reason is None)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 from traps import GOOD_ALPACA, GOOD_CHAT, GOOD_SHARED, STRICT, TOOL, TRAPS, Trap, assistant, call, chat, result, user
 
 from core.data.export import ExportRow, export_examples
-from core.data.trainers import check_file, count_reasons
+from core.data.trainers import check_file, count_reasons, say_verdict
+from core.data.trainers.faults import UNREAD_WEIGHT
 from core.errors import BadInput
 from core.scoring.models import load_tokenizer
 from core.settings import CheckSettings, ScoringSettings, Trainer
@@ -63,7 +65,8 @@ def test_every_kind_of_broken_line_in_one_file_is_told_apart_from_the_good_ones(
     lines = [line for row in broken for line in (row, GOOD_CHAT)]
     found = check_file(write(tmp_path / "rows.jsonl", *lines), trainer, tokenizer, LENGTH)
     assert found.rows == len(lines)
-    assert found.will_train + found.refused == found.rows
+    assert found.would_train + found.refused == found.rows
+    assert (found.will_train, found.stops > 0) == (0, True)
     assert not [finding for finding in found.findings if finding.line % 2 == 0]
     assert len(found.findings) >= len({finding.line for finding in found.findings}) > 5
 
@@ -79,7 +82,7 @@ def test_trl_names_the_line_that_it_raises_at_in_its_own_words(tokenizer: Any, t
     (raised,) = [finding for finding in found.findings if finding.severity == "refused"]
     assert (raised.line, raised.reason) == (10, "TRL raises an error")
     assert "at least one example has no assistant tokens" in raised.detail
-    assert (found.will_train, found.stops) == (12, 1)
+    assert (found.will_train, found.would_train, found.stops) == (0, 12, 1)
     assert found.notes == ["TRL stops at 1 line and trains nothing until they are out of the file."]
 
 
@@ -90,7 +93,42 @@ def test_what_trl_says_of_every_row_is_said_of_the_file(tokenizer: Any, tmp_path
         write(tmp_path / "rows.jsonl", *[GOOD_CHAT] * 5), "trl", endless, CheckSettings(assistant_only=True)
     )
     assert [(finding.line, finding.reason) for finding in found.findings] == [(0, "TRL raises an error")]
-    assert (found.will_train, found.refused) == (0, 5)
+    assert (found.will_train, found.would_train, found.refused) == (0, 0, 5)
+
+
+def test_while_a_row_stops_the_trainer_none_trains(tokenizer: Any, tmp_path: Path) -> None:
+    found = check_file(write(tmp_path / "rows.jsonl", *[GOOD_CHAT] * 20, chat(user())), "openai", tokenizer)
+    assert (found.rows, found.will_train, found.would_train, found.stops) == (21, 0, 20, 1)
+    assert say_verdict(found) == "None of 21 rows will train: 1 row stops the trainer. Without it 20 will."
+
+
+@pytest.mark.parametrize(
+    ("trainer", "lines", "verdict"),
+    [
+        ("openai", [GOOD_CHAT] * 12 + [chat(), chat()], "None of 14 rows .*: 2 rows stop .* Without them 12 will."),
+        ("openai", [GOOD_CHAT] * 9 + [chat()], "None of 10 rows .*: 1 row stops the trainer. Without it none will."),
+        ("openai", [GOOD_CHAT], "None of 1 row will train."),
+        ("openai", [GOOD_SHARED] * 4, "None of 4 rows will train: the trainer does not take the file."),
+        ("axolotl", [GOOD_CHAT] * 3 + [chat(user())], r"3 of 4 rows will train, on \d+ tokens."),
+        ("axolotl", [GOOD_CHAT] * 3, r"3 of 3 rows will train, on \d+ tokens."),
+    ],
+)
+def test_the_verdict_says_what_becomes_of_the_file_as_it_is(
+    trainer: Trainer, lines: list[Any], verdict: str, tokenizer: Any, tmp_path: Path
+) -> None:
+    found = check_file(write(tmp_path / "rows.jsonl", *lines), trainer, tokenizer)
+    assert re.fullmatch(verdict, say_verdict(found))
+
+
+def test_turns_of_weight_0_are_learned_by_those_that_do_not_read_it(tokenizer: Any, tmp_path: Path) -> None:
+    turns = chat(user(), assistant(), user(), assistant())
+    marked = chat(user(), assistant(weight=0), user(), assistant(weight=1))
+    paths = [write(tmp_path / f"{name}.jsonl", *[rows] * 10) for name, rows in (("a", turns), ("b", marked))]
+    for trainer in TRAINERS:
+        whole, found = (check_file(path, trainer, tokenizer) for path in paths)
+        reads = trainer in ("axolotl", "openai")
+        assert {finding.reason for finding in found.findings} == (set() if reads else {UNREAD_WEIGHT})
+        assert found.tokens * (2 if reads else 1) == whole.tokens
 
 
 def test_tokens_cut_and_kept_add_up_to_those_without_a_limit(tokenizer: Any, tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from core.data.trainers.faults import UNREAD_REASONING, UNREAD_WEIGHT
+
 STRICT = (
     "{% for m in messages %}"
     "{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('roles must alternate') }}{% endif %}"
@@ -141,6 +143,13 @@ TRL = [
     Trap("trl", chat(user()), "no assistant turn", "warned"),
     Trap("trl", chat(user(), assistant("  \n")), "the response is empty", "warned"),
     Trap("trl", chat(user(" "), assistant()), "the prompt is empty", "warned"),
+    Trap(
+        "trl",
+        chat(user(), assistant(reasoning_content="Hm.")),
+        "the chat template leaves a turn's reasoning out",
+        "warned",
+    ),
+    Trap("trl", chat(user(), assistant(train=False)), UNREAD_WEIGHT, "warned"),
     Trap("trl", chat(user(LONG), assistant()), "longer than the greatest length: its end is cut", "warned"),
     Trap(
         "trl",
@@ -181,6 +190,8 @@ AXOLOTL = [
     Trap("axolotl", chat(user(), assistant(7)), "a turn's content is not text"),
     Trap("axolotl", chat(user(LONG), assistant()), "longer than the greatest length: Axolotl drops the row"),
     Trap("axolotl", chat(user()), "no supervised token"),
+    Trap("axolotl", chat(user(), assistant(weight=0)), "no supervised token"),
+    Trap("axolotl", chat(user(), assistant(loss_weight=0.5)), UNREAD_WEIGHT, "warned"),
     Trap("axolotl", chat(user(), assistant(), user()), "the last turn is not the assistant's", "warned"),
     Trap(
         "axolotl",
@@ -215,6 +226,8 @@ AXOLOTL = [
     Trap("axolotl", GOOD_PAIR, "Axolotl has no type for a prompt and a completion of turns", good=GOOD_PAIR),
 ]
 LLAMA_FACTORY = [
+    Trap("llama-factory", chat(user(), assistant(weight=0)), UNREAD_WEIGHT, "warned"),
+    Trap("llama-factory", chat(user(), assistant(reasoning_content="Hm.")), UNREAD_REASONING, "warned"),
     Trap(
         "llama-factory",
         shared(("human", "a"), ("human", "b"), ("gpt", "c"), ("gpt", "d")),
