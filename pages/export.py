@@ -6,6 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.choices import SelectionRow
+from core.data.trainers import TAKES
 from core.records import ExportReport
 from core.settings import ExportFormat, Trainer
 from core.web.deciding import tell_change
@@ -75,10 +76,10 @@ def offer(selection: SelectionRow) -> None:
     left, right = st.columns([3, 1])
     shape = left.radio(
         "Format",
-        list(FORMATS),
+        [*TAKES[trainer], "original"],
         format_func=lambda shape: FORMATS[shape][0],
-        captions=[caption for _, caption in FORMATS.values()],
-        key="export.format",
+        captions=[FORMATS[shape][1] for shape in (*TAKES[trainer], "original")],
+        key=f"export.format.{trainer}",
     )
     suffix = right.radio(
         "File", ["jsonl", "parquet"], format_func={"jsonl": "JSONL", "parquet": "Parquet"}.get, key="export.file"

@@ -18,6 +18,7 @@ from core.errors import BadInput, GleanerError
 from core.records import JobProgress
 from core.workbench import Workbench
 
+MEGABYTE = 1_000_000
 app = typer.Typer(
     help="Gleaner: find the few examples of an instruction-tuning dataset worth training on.",
     no_args_is_help=True,
@@ -86,7 +87,10 @@ def print_progress() -> Callable[[JobProgress], None]:
 
     def follow(progress: JobProgress) -> None:
         nonlocal last
-        counted = f" {progress.done:,} of {progress.total:,} {progress.unit}" if progress.total else ""
+        done, total, unit = progress.done, progress.total, progress.unit
+        if unit == "bytes":
+            done, total, unit = done // MEGABYTE, total // MEGABYTE, "MB"
+        counted = f" {done:,} of {total:,} {unit}" if progress.total else ""
         left = f", {progress.seconds_left:,.0f} s left" if progress.seconds_left else ""
         line = f"{progress.phase or progress.state}{counted}{left}"
         if line != last:

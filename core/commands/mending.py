@@ -9,8 +9,10 @@ import typer
 from core.commands import Json, Workspace, app, run
 from core.commands.deciding import Who
 from core.errors import BadInput
+from core.records import Entry
 from core.workbench import Workbench
 
+SHOWN = 200
 Name = Annotated[str, typer.Argument(help="The dataset.")]
 Reason = Annotated[str, typer.Option(help="The kind of rows, by its reason as `quarantine` lists it.")]
 
@@ -19,26 +21,28 @@ Reason = Annotated[str, typer.Option(help="The kind of rows, by its reason as `q
 def quarantine(
     name: Name,
     reason: Annotated[str | None, typer.Option(help="Only rows with this reason.")] = None,
-    limit: Annotated[int, typer.Option(help="List at most this many rows.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="List at most this many rows.")] = 20,
     workspace: Workspace = None,
     as_json: Json = False,
 ) -> None:
     """List the rows that could not be loaded: by kind, then each with its place, reason and raw text."""
 
     def tell(bench: Workbench) -> dict[str, Any]:
-        groups = [asdict(group) for group in bench.quarantine_groups(name)]
-        entries = [asdict(entry) for entry in bench.repairs.entries(name, reason=reason, limit=limit)]
+        groups = bench.quarantine_groups(name)
+        entries = bench.repairs.entries(name, reason=reason, limit=limit)
+        if reason and not entries:
+            raise BadInput(f"Dataset {name!r} has no row in quarantine for the reason {reason!r}.")
         if as_json:
-            return {"groups": groups, "entries": entries}
-        kinds = {f"{group['rows']:,} rows, {group['state']}": group["reason"] for group in groups}
-        rows = {
-            f"entry {entry['entry']}": f"line {entry['line']} of {entry['file']}, {entry['state']}: {entry['reason']}: "
-            f"{entry['raw'][:200]}"
-            for entry in entries
-        }
-        return kinds | rows
+            return {"groups": [asdict(group) for group in groups], "entries": [asdict(entry) for entry in entries]}
+        kinds = {f"{group.reason} ({group.state})": group.rows for group in groups}
+        return kinds | {f"entry {entry.entry}": _told(entry) for entry in entries}
 
     run(workspace, as_json, tell)
+
+
+def _told(entry: Entry) -> str:
+    state = entry.state if entry.admitted_row is None else f"admitted as row {entry.admitted_row:,}"
+    return f"line {entry.line:,} of {entry.file}, {state}: {entry.reason}: {entry.raw[:SHOWN]}"
 
 
 @app.command()

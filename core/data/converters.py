@@ -43,6 +43,7 @@ def convert_messages(row: Row, mapping: Mapping, lenient: bool = False) -> Conve
 
 def convert_alpaca(row: Row, mapping: Mapping, lenient: bool = False) -> Conversation:
     """An instruction, perhaps with an input below it and a history before it, and an output."""
+    _need_some(row, mapping, "instruction", "input", "output")
     prompt = _join(_text(row, mapping, "instruction"), _text(row, mapping, "input"))
     if not prompt and not lenient:
         raise RowError(" and ".join(f"`{mapping[f]}`" for f in ("instruction", "input") if f in mapping) + " empty")
@@ -70,6 +71,7 @@ def convert_instances(row: Row, mapping: Mapping, lenient: bool = False) -> Conv
 
 def convert_prompt_completion(row: Row, mapping: Mapping, lenient: bool = False) -> Conversation:
     """A prompt and a completion, each text or a list of turns; the completion may be the whole talk."""
+    _need_some(row, mapping, "prompt", "completion")
     prompt, completion = row.get(mapping["prompt"]), row.get(mapping["completion"])
     if not isinstance(prompt, list) and not isinstance(completion, list):
         question = _text(row, mapping, "prompt")
@@ -122,6 +124,13 @@ def _answer(row: Row, mapping: Mapping, field: str, lenient: bool) -> str:
     if lenient or text.strip():
         return text
     raise RowError(f"`{mapping[field]}` is {'missing' if row.get(mapping[field]) is None else 'empty'}")
+
+
+def _need_some(row: Row, mapping: Mapping, *fields: str) -> None:
+    """A row without any of a shape's columns is of another shape, and no conversation even to the lenient."""
+    columns = [mapping[field] for field in fields if field in mapping]
+    if not any(column in row for column in columns):
+        raise RowError(f"{' and '.join(f'`{column}`' for column in columns)} are missing")
 
 
 def _history(row: Row, mapping: Mapping) -> list[Message]:

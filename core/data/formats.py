@@ -178,8 +178,18 @@ def _as_alpaca(row: ExportRow, schema: FileSchema) -> dict[str, Any]:
         raise NotExpressible("several turns")
     if [turn["role"] for turn in turns] != ["user", "assistant"]:
         raise NotExpressible("other turns than a prompt and its response")
-    fields = {"instruction": _text(turns[0]), "input": "", "output": _text(turns[1])}
+    instruction, given = _asked(row, _text(turns[0]))
+    fields = {"instruction": instruction, "input": given, "output": _text(turns[1])}
     return fields | ({"system": system or ""} if schema.with_system else {})
+
+
+def _asked(row: ExportRow, prompt: str) -> tuple[str, str]:
+    """Instruction and input apart where the row had them so, since Alpaca has a template for each case."""
+    original = json.loads(row.original)
+    parts = [str(original.get(name) or "") for name in ("instruction", "input")] if isinstance(original, dict) else []
+    if all(part.strip() for part in parts) and "\n\n".join(parts) == prompt:
+        return parts[0], parts[1]
+    return prompt, ""
 
 
 def _as_sharegpt(row: ExportRow, schema: FileSchema) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from core.records import IngestReport, JobProgress
 from core.store.loads import LoadRow
 from core.web.notices import escape_markdown, say, show_errors
 from core.web.session import go_on_with, open_bench
-from core.web.strip import show_progress
+from core.web.strip import show_progress, tell_amount
 from core.web.theme import format_count
 
 
@@ -30,14 +30,14 @@ def _show_load(load: LoadRow, progress: JobProgress) -> None:
         if progress.is_working and st.button("Cancel", key=f"cancel.{load.load}", help="What was read is kept."):
             bench.cancel_load(load.load)
         return
-    st.write(f"This load was {progress.state} after {format_count(progress.done)} {progress.unit or 'rows'}.")
-    left, right = st.columns(2)
-    if left.button("Go on", key=f"resume.{load.load}", type="primary"):
-        st.session_state["load"] = load.load
-        bench.resume_load(load.load)
-    if right.button("Discard", key=f"discard.{load.load}", help="Removes what was read so far."):
-        bench.discard_load(load.load)
-        st.rerun()
+    st.write(f"This load was {progress.state} after {tell_amount(progress.done, progress.unit or 'rows')}.")
+    with st.container(horizontal=True):
+        if st.button("Go on", key=f"resume.{load.load}", type="primary"):
+            st.session_state["load"] = load.load
+            bench.resume_load(load.load)
+        if st.button("Discard", key=f"discard.{load.load}", help="Removes what was read so far."):
+            bench.discard_load(load.load)
+            st.rerun()
 
 
 def _greet_the_end(load: str, progress: JobProgress) -> None:

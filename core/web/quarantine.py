@@ -59,7 +59,9 @@ def _show_group(dataset: DatasetRow, group: EntryGroup, key: str) -> None:
                 bench.ignore(dataset.name, group.reason)
                 st.rerun()
             help = "Load these rows as they are, where they are conversations at all; they may not be scorable."
-            if st.button("Keep", key=f"quarantine.keep.{key}", help=help):
+            if bench.can_keep(dataset.name, group.reason) and st.button(
+                "Keep", key=f"quarantine.keep.{key}", help=help
+            ):
                 bench.keep(dataset.name, group.reason)
                 st.rerun()
         elif st.button("Reopen", key=f"quarantine.reopen.{key}", help="Take the decision back."):

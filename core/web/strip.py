@@ -13,12 +13,19 @@ def describe_progress(progress: JobProgress) -> str:
         return {"done": "Done", "new": "Not started"}.get(progress.state, progress.state.capitalize())
     parts = []
     if progress.total:
-        parts.append(f"{format_count(progress.done)} of {format_count(progress.total)} {progress.unit}")
+        done = tell_amount(progress.done, progress.unit).rpartition(" ")[0]
+        parts.append(f"{done} of {tell_amount(progress.total, progress.unit)}")
     if progress.rate:
-        parts.append(f"{format_sig(progress.rate)} a second")
+        rate = tell_amount(progress.rate, progress.unit) if progress.unit == "bytes" else format_sig(progress.rate)
+        parts.append(f"{rate} a second")
     if progress.seconds_left is not None:
         parts.append(f"{format_seconds(progress.seconds_left)} left")
     return " · ".join(parts) or "Working"
+
+
+def tell_amount(amount: float, unit: str) -> str:
+    """So many of a unit; bytes as megabytes."""
+    return f"{format_sig(amount / 1e6)} MB" if unit == "bytes" else f"{format_count(int(amount))} {unit}"
 
 
 def show_progress(progress: JobProgress) -> None:

@@ -29,6 +29,7 @@ from core.workbench.base import Bench
 
 DEMO = "demo"
 NAME = re.compile(r"[\w][\w .@+-]{0,79}")
+VERSION = re.compile(r"@\d+$")
 SHORT_BYTES = 32_000_000
 BLOCKS_AT_ONCE = 6
 Sources = Path | str | Sequence[Path | str]
@@ -162,6 +163,8 @@ class Loading(Bench):
             raise BadInput(f"{name!r} cannot be a dataset's name; use up to 80 letters, digits, spaces and . _ @ + -")
         ingest = self._open(sources, settings, guarded)
         title = next((dataset.title for dataset in self.datasets.all() if dataset.name == name), name)
+        if title == name and VERSION.search(name):
+            raise BadInput(f"{name!r} ends like the version of a dataset; choose a name that does not.")
         absolute, roots = [_absolute(source) for source in sources], self.allowed_roots(guarded)
         arguments = {
             "sources": absolute,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -54,6 +55,16 @@ class Mending(Loading):
         for entry in entries:
             self._convert(known, entry, entry.raw, 0, is_kept=True)
         return self._record(dataset, [entry.entry for entry in entries], "keep", None, who)
+
+    def can_keep(self, dataset: str, reason: str) -> bool:
+        """Whether the first open row of a kind is a conversation at all."""
+        entries = self.repairs.entries(dataset, reason=reason, state="open", limit=1)
+        try:
+            return bool(
+                entries and self._convert(self.datasets.get(dataset), entries[0], entries[0].raw, 0, is_kept=True)
+            )
+        except BadInput:
+            return False
 
     def ignore(self, dataset: str, reason: str, who: str | None = None) -> int:
         """Decide to leave all open rows of a kind out. Returns how many."""
@@ -142,13 +153,15 @@ class Mending(Loading):
         fields, problem = parse_object(text.encode("utf-8", "surrogatepass"))
         text = LINE_ENDS.sub("", text.strip())  # between tokens alone: no JSON string holds one
         if fields is None:
-            raise BadInput(f"Row at line {entry.line:,} of {entry.file} cannot be loaded: {problem}.")
+            raise BadInput(f"Row at line {entry.line:,} of {Path(entry.file).name} cannot be loaded: {problem}.")
         found = _found(dataset)
         convert = convert_leniently if is_kept else lambda of, row: of.shape.convert(row, of.mapping)
         try:
             conversation = convert(found, fields)
         except RowError as error:
-            raise BadInput(f"Row at line {entry.line:,} of {entry.file} cannot be loaded: {error}.") from None
+            raise BadInput(
+                f"Row at line {entry.line:,} of {Path(entry.file).name} cannot be loaded: {error}."
+            ) from None
         return Example(content_id(fields), row, entry.file, entry.line, conversation.messages, text, conversation.tools)
 
     def _open_entries(self, dataset: str, reason: str) -> list[Entry]:

@@ -18,9 +18,9 @@ from core.choices import SelectionRow
 from core.data import sidecar
 from core.data.card import write_card
 from core.data.digests import digest_file, pack
-from core.data.export import ExportRow, Written, export_examples
+from core.data.export import ExportRow, Written, check_together, export_examples
 from core.data.lock import FileRole, Lock, LockedExport, LockedFile, hash_file, lock_path, read_lock, write_lock
-from core.data.trainers.beside import side_files
+from core.data.trainers.beside import check_format, side_files
 from core.errors import BadInput
 from core.files import replacing
 from core.records import ExportReport
@@ -50,12 +50,15 @@ class Shipping(Locking, Publishing):
         cannot be written or whose lock would take the place of another file's.
         """
         shape, wanted = _format(format), [_trainer(name) for name in dict.fromkeys(trainers)]
+        for trainer in wanted:
+            check_format(trainer, shape)
         target, chosen = check_target(path, *SUFFIXES), self.selections.get(selection)
         _check_name(target)
         with working_folder(target) as folder:
             data = folder / target.name
             rows = self._rows(chosen)
             written = export_examples(lambda: self.export_rows(chosen.dataset, rows), shape, data, shaped_by(wanted))
+            check_together(wanted, written.schema)
             roles: dict[str, FileRole] = {data.name: "data"}
             roles[self._write_sidecar(chosen, folder, target.stem)] = "scores"
             roles |= dict.fromkeys(_write_beside(data, target, shape, written, wanted), "trainer")

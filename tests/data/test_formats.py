@@ -195,3 +195,11 @@ def test_sharegpt_and_messages_say_the_same(pairs: list[tuple[str, str]], system
     assert back == turns
     assert fields["system"] == (system or "")
     assert convert(row(*messages), "messages", FileSchema()) == {"messages": messages}
+
+
+def test_an_alpaca_row_keeps_its_input_apart() -> None:
+    turns = [{"role": "user", "content": "Translate.\n\nHaus"}, {"role": "assistant", "content": "house"}]
+    apart = ExportRow(0, "a", turns, None, '{"instruction": "Translate.", "input": "Haus", "output": "house"}')
+    assert convert(apart, "alpaca", FileSchema()) == {"instruction": "Translate.", "input": "Haus", "output": "house"}
+    joined = ExportRow(0, "a", turns, None, '{"instruction": "Other", "input": "Haus", "output": "house"}')
+    assert convert(joined, "alpaca", FileSchema())["instruction"] == "Translate.\n\nHaus"

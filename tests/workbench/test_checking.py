@@ -25,7 +25,7 @@ def test_a_file_is_checked_and_its_findings_are_written(bench: Checking, tiny_mo
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(lines), encoding="utf-8")
     found = bench.check(path, "axolotl", str(tiny_model))
-    assert (found.rows, found.will_train, found.refused, found.stops) == (3, 1, 2, 2)
+    assert (found.rows, found.will_train, found.would_train, found.refused, found.stops) == (3, 0, 1, 2, 2)
     written = pq.read_table(bench.write_findings(found, tmp_path / "findings.parquet")).to_pylist()
     assert [(row["line"], row["reason"]) for row in written] == [(2, "there are no turns"), (3, "the line is not JSON")]
 

@@ -172,3 +172,16 @@ def test_a_mended_text_keeps_its_letters(bench: Workbench) -> None:
     assert [message["content"] for message in example.messages] == ["a\u2028  b", "x\u0085  y"]
     assert json.loads(example.original) == json.loads(text)
     assert "\n" not in example.original
+
+
+def test_a_row_of_another_shape_is_not_kept_as_an_empty_one(tmp_path: Path) -> None:
+    rows = [{"instruction": f"Do {i}.", "output": "Done."} for i in range(5)]
+    strange = {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]}
+    (tmp_path / "mixed.jsonl").write_text("\n".join(json.dumps(row) for row in [*rows, strange]))
+    with Workbench(tmp_path / "workspace") as bench:
+        bench.ingest(tmp_path / "mixed.jsonl", "mixed")
+        (group,) = bench.quarantine_groups("mixed")
+        assert group.reason == "`instruction` and `output` are missing"
+        assert not bench.can_keep("mixed", group.reason)
+        with pytest.raises(BadInput, match=r"line 6 of mixed\.jsonl cannot be loaded"):
+            bench.keep("mixed", group.reason)

@@ -28,24 +28,20 @@ CHAT_TAGS = SHARED_TAGS | {
     "assistant_tag": "assistant",
     "observation_tag": "tool",
 }
-AS_TURNS = {
-    "alpaca": """
-def to_turns(row):
-    asked = "\\n".join(part for part in (row["instruction"], row.get("input")) if part)
-    system = [{"role": "system", "content": row["system"]}] if row.get("system") else []
-    answer = [{"role": "assistant", "content": row["output"]}]
-    return {"prompt": [*system, {"role": "user", "content": asked}], "completion": answer}
-""",
-    "sharegpt": """
-ROLES = {"human": "user", "gpt": "assistant", "function_call": "assistant", "observation": "tool"}
-
-
-def to_turns(row):
-    system = [{"role": "system", "content": row["system"]}] if row.get("system") else []
-    turns = [{"role": ROLES.get(t["from"], t["from"]), "content": t["value"]} for t in row["conversations"]]
-    return {"messages": system + turns}
-""",
+TAKES: dict[Trainer, tuple[ExportFormat, ...]] = {
+    "trl": ("messages", "prompt-completion"),
+    "axolotl": ("messages", "alpaca", "sharegpt"),
+    "llama-factory": ("messages", "alpaca", "sharegpt"),
+    "openai": ("messages",),
 }
+"""Which of our formats a trainer takes; `original` rows are what they are."""
+
+
+def check_format(trainer: Trainer, format: ExportFormat) -> None:
+    """Raises BadInput, naming those that fit, for a format that a trainer cannot read."""
+    if format != "original" and format not in TAKES[trainer]:
+        fitting = " or ".join(TAKES[trainer])
+        raise BadInput(f"Trainer {trainer!r} does not read the format {format!r} as Gleaner writes it; take {fitting}.")
 
 
 def side_files(data: Path, format: ExportFormat, schema: FileSchema, trainer: Trainer) -> dict[str, str]:
@@ -55,7 +51,7 @@ def side_files(data: Path, format: ExportFormat, schema: FileSchema, trainer: Tr
     """
     shape = _shape_of_file(data) if format == "original" else format
     if trainer == "trl":
-        return {"train_trl.py": _trl_script(data, shape)}
+        return {"train_trl.py": _trl_script(data)} if shape in (*TAKES["trl"], "text") else {}
     if trainer == "axolotl":
         stanza = _axolotl_stanza(data, shape, schema)
         return {"axolotl.yaml": stanza} if stanza else {}
@@ -77,9 +73,7 @@ def _is_parquet(data: Path) -> bool:
     return data.suffix.lower() == ".parquet"
 
 
-def _trl_script(data: Path, shape: str) -> str:
-    convert = AS_TURNS.get(shape, "")
-    change = "rows = rows.map(to_turns, remove_columns=rows.column_names)\n" if convert else ""
+def _trl_script(data: Path) -> str:
     return f'''"""Fine-tune a model with TRL: python train_trl.py MODEL [STEPS]"""
 
 import sys
@@ -88,10 +82,10 @@ from pathlib import Path
 import torch
 from datasets import load_dataset
 from trl import SFTConfig, SFTTrainer
-{convert and chr(10) + convert}
+
 file = Path(__file__).with_name({json.dumps(data.name)})
 rows = load_dataset("{"parquet" if _is_parquet(data) else "json"}", data_files=str(file), split="train")
-{change}steps = int(sys.argv[2]) if len(sys.argv) > 2 else -1
+steps = int(sys.argv[2]) if len(sys.argv) > 2 else -1
 bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
 length = {CheckSettings().length("trl")}  # tokens of a row
 settings = SFTConfig(output_dir="trained", max_length=length, max_steps=steps, bf16=bf16)

@@ -138,8 +138,7 @@ def _faults_of_file(file: CheckedFile, trainer: Trainer, tokenizer: Any) -> Iter
     """What keeps a trainer from every row of a file."""
     name = NAMES[trainer]
     if file.shape not in READS[trainer]:
-        beside = "; train_trl.py, beside an export, turns the rows" if trainer == "trl" else ""
-        detail = f"it reads {', '.join(READS[trainer])}{beside}"
+        detail = f"it reads {', '.join(READS[trainer])}"
         yield Fault(f"{name} does not read the format {file.shape}", detail, stops=True)
     if trainer == "openai" and file.kind != "jsonl":
         kind = {"array": "one JSON array", "parquet": "Parquet"}[file.kind]

@@ -4,7 +4,7 @@ import json
 import runpy
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from unittest.mock import MagicMock
 
 import pytest
@@ -12,10 +12,11 @@ import yaml
 
 from core.data.export import ExportRow, export_examples
 from core.data.formats import FileSchema
-from core.data.trainers import side_files
+from core.data.trainers import TAKES, check_format, side_files
+from core.errors import BadInput
 from core.settings import ExportFormat
 
-FORMATS: list[ExportFormat] = ["original", "messages", "prompt-completion", "alpaca", "sharegpt"]
+FORMATS: list[ExportFormat] = ["original", "messages", "prompt-completion"]
 SCHEMA = FileSchema(with_tools=True, with_system=True)
 LINE = json.dumps({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]})
 
@@ -48,6 +49,20 @@ def test_the_script_trains_a_step_on_the_file(
     assert trained.state.global_step == 1
     assert len(trained.train_dataset) == 9
     assert (tmp_path / "trained" / "model.safetensors").is_file()
+
+
+def test_a_trainer_gets_no_file_beside_a_format_that_it_does_not_take(tmp_path: Path) -> None:
+    for trainer, takes in TAKES.items():
+        for format in get_args(ExportFormat):
+            path = tmp_path / f"{format}.jsonl"
+            written = export_examples(lambda: chats(9), format, path)
+            files = side_files(path, format, written.schema, trainer)
+            assert bool(files) == (format in (*takes, "original")), (trainer, format)
+            if format == "original" or format in takes:
+                check_format(trainer, format)
+            else:
+                with pytest.raises(BadInput, match=f"'{format}' as Gleaner writes it; take {takes[0]}"):
+                    check_format(trainer, format)
 
 
 def entry(path: str, format: ExportFormat, schema: FileSchema) -> Any:
