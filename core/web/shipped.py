@@ -81,7 +81,7 @@ def show_files(report: ExportReport) -> None:
         left.text(f"{path.name}\n{says}, {_size(path)}")
         is_data = file == report.file
         right.link_button(
-            "Download",
+            "Download the file" if is_data else "Download",
             TICKETS.offer(path, path.name),
             type="primary" if is_data else "secondary",
             width="stretch",

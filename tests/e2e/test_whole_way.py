@@ -158,7 +158,7 @@ def download(page: Page, shape: str, target: Path) -> list[dict]:
     expect(page.get_by_text("The first line")).to_be_visible(timeout=LOADING)
     page.wait_for_timeout(1000)
     with page.expect_download() as waiting:
-        page.get_by_role("link", name="Download").click()
+        page.get_by_role("link", name="Download the file").click()
     waiting.value.save_as(target)
     return [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
 

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.web.session import open_bench
 from core.workbench import Workbench
-from tests.conftest import ROOT, Scored, core_json, held_database, write_chats
+from tests.conftest import ROOT, Scored, core_json, held_database, wait_until, write_chats
 
 FRAME = ROOT / "core" / "web" / "frame.py"
 PAGES = ["dataset", "scoring", "select", "map", "gains", "example", "render", "export"]
@@ -308,3 +308,16 @@ def test_dataset_text_is_never_markdown(open_app: Open, tmp_path: Path) -> None:
     app = open_app(tmp_path / "workspace", "example")
     assert [element.value for element in app.text] == [evil, evil]
     assert "evil/beacon" not in "\n".join(str(element.value) for element in [*app.markdown, *app.caption])
+
+
+def test_the_dry_run_says_how_many_rows_will_train(open_app: Open, workspace: Path) -> None:
+    core_json(workspace, "select", "chats", "--criterion", "random", "--budget", "6")
+    app = open_app(workspace, "export")
+    app.segmented_control(key="export.trainer").set_value("openai").run()
+    button(app, "Dry run").click().run()
+    (job,) = (workspace / "checks").iterdir()
+    wait_until(lambda: (job / "dry_run.json").exists())
+    app.run()
+    assert not app.exception
+    assert "None of 6 rows will train" in texts(app).replace("\\", "")
+    assert "OpenAI needs at least 10" in texts(app).replace("\\", "")
