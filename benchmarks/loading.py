@@ -35,6 +35,7 @@ from core.workbench import Workbench  # noqa: E402
 READ_JSON = """
 import duckdb, sys, time
 connection = duckdb.connect(sys.argv[2])
+connection.execute("SET enable_progress_bar = false")
 started = time.monotonic()
 read = "SELECT * FROM read_json(?, format='newline_delimited', ignore_errors=true)"
 connection.execute("CREATE TABLE t AS " + read, [sys.argv[1]])

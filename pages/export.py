@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.choices import SelectionRow
 from core.data.trainers import TAKES
-from core.records import ExportReport
+from core.reports import ExportReport
 from core.settings import ExportFormat, Trainer
 from core.web.deciding import tell_change
 from core.web.notices import escape_markdown, show_errors

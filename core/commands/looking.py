@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from core.commands import Json, Workspace, app, run
-from core.records import ColumnFacts, Glance, Lengths, TokenCount
+from core.reports import ColumnFacts, Glance, Lengths, TokenCount
 from core.workbench import Workbench
 
 MOST_VALUES = 8

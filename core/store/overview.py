@@ -8,7 +8,7 @@ is grouped by 64-bit hashes, at most about two million at a time.
 from dataclasses import dataclass
 from typing import Any
 
-from core.records import ColumnFacts, Conversations, Duplicates
+from core.reports import ColumnFacts, Conversations, Duplicates
 from core.store.database import Database
 
 SAMPLED, MILLION = 100_000, 1_000_000

@@ -9,7 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.records import ColumnFacts, DatasetRow, Example, Glance, Lengths, TokenCount
+from core.records import DatasetRow, Example
+from core.reports import ColumnFacts, Glance, Lengths, TokenCount
 from core.web.reading import show_turns
 from core.web.session import open_bench
 from core.web.theme import CATEGORIES, LEFT_OUT, figure_layout, format_count, format_percent, format_sig

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from core.data.trainers import count_reasons, say_verdict
-from core.records import DryRun, ExportReport
+from core.reports import DryRun, ExportReport
 from core.settings import Trainer
 from core.web.downloads import TICKETS
 from core.web.notices import escape_markdown

@@ -10,7 +10,8 @@ from core.data.trainers import check_file, find_trainer
 from core.errors import BadInput
 from core.files import user_path
 from core.jobs.folder import JobFolder
-from core.records import DryRun, Finding, JobProgress
+from core.records import JobProgress
+from core.reports import DryRun, Finding
 from core.scoring.models import load_tokenizer
 from core.settings import EMBEDDED_MODEL, CheckSettings, ScoringSettings
 from core.workbench.base import check_target

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from core.errors import BadInput
-from core.records import DatasetRow, Example, Glance, Lengths, TokenCount
+from core.records import DatasetRow, Example
+from core.reports import Glance, Lengths, TokenCount
 from core.scoring.models import load_tokenizer
 from core.settings import EMBEDDED_MODEL, ScoringSettings
 from core.store.overview import Overview as Questions

@@ -14,7 +14,7 @@ from core.data.export import export_examples
 from core.data.lock import Lock, LockedRun, read_lock
 from core.errors import BadInput
 from core.files import user_path
-from core.records import ReplayReport
+from core.reports import ReplayReport
 from core.workbench.base import check_target
 from core.workbench.loading import Sources
 from core.workbench.locking import environment

@@ -23,7 +23,7 @@ from core.data.lock import FileRole, Lock, LockedExport, LockedFile, hash_file, 
 from core.data.trainers.beside import check_format, side_files
 from core.errors import BadInput
 from core.files import replacing
-from core.records import ExportReport
+from core.reports import ExportReport
 from core.settings import ExportFormat, Trainer
 from core.store.shipping import standing_by_row
 from core.workbench.base import check_target, check_text

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.records import ColumnFacts, Conversations
+from core.reports import ColumnFacts, Conversations
 from core.store import Database
 from core.store import overview as module
 from core.store.overview import Overview, Sample, even_sample

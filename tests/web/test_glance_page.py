@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.records import ColumnFacts, Lengths
+from core.reports import ColumnFacts, Lengths
 from core.web.overview import draw_lengths, draw_values
 from core.web.reading import read_call, write_call
 from core.web.session import open_bench

@@ -11,7 +11,7 @@ import pytest
 
 from core.data.lock import read_lock
 from core.errors import BadInput
-from core.records import ReplayReport
+from core.reports import ReplayReport
 from core.selection.registry import CRITERIA
 from core.settings import Quota, RepeatSettings, RunSettings, ScoringSettings
 from core.workbench import Workbench

@@ -16,7 +16,7 @@ from core.data.trainers.llama_factory import QUOTED
 from core.data.trainers.loading import load_file, load_rows
 from core.data.trainers.reading import CheckedFile, Line, open_file
 from core.errors import BadInput
-from core.records import DryRun, Finding
+from core.reports import DryRun, Finding
 from core.settings import CheckSettings, Trainer
 
 READS: dict[Trainer, tuple[str, ...]] = {
