@@ -1,5 +1,6 @@
 """The load card: choose a source, see what was found in it, load it."""
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Any, get_args
@@ -10,6 +11,7 @@ from core.data.shapes import SHAPES
 from core.errors import BadInput
 from core.records import Example
 from core.settings import IngestFormat, IngestSettings
+from core.tasks.loading import fingerprint_files
 from core.web.loads import welcome
 from core.web.notices import escape_markdown
 from core.web.reading import show_turns
@@ -36,11 +38,12 @@ def load_card() -> None:
         )
         return
     settings = _ask_settings()
-    found = _preview(sources, settings.model_dump_json())
+    stamp = json.dumps(fingerprint_files(sources))
+    found = _preview(sources, settings.model_dump_json(), stamp)
     mapping = _ask_mapping(sources, found)
     if mapping != found.mapping:
         settings = settings.model_copy(update={"format": found.format, "mapping": mapping})
-        found = _preview(sources, settings.model_dump_json())
+        found = _preview(sources, settings.model_dump_json(), stamp)
     _show_preview(found)
     name = st.text_input("Name of the dataset", value=_suggest_name(sources[0]), key=f"load.name.{sources[0]}")
     st.caption("Under the name of a dataset that is there, changed content becomes its next version.")
@@ -58,7 +61,8 @@ def _load(sources: tuple[str, ...], name: str, settings: IngestSettings) -> None
 
 
 @st.cache_data(show_spinner="Reading the first rows", max_entries=8, ttl=300)
-def _preview(sources: tuple[str, ...], settings: str) -> Preview:
+def _preview(sources: tuple[str, ...], settings: str, stamp: str) -> Preview:
+    del stamp  # a file that was changed is looked into again
     return open_bench().preview(sources, IngestSettings.model_validate_json(settings), guarded=True)
 
 

@@ -1,5 +1,6 @@
 """What has to be said of a selection so that it can be made again? Its dataset, run, request and picks, by hash."""
 
+import hashlib
 import json
 import platform
 from collections.abc import Iterator, Sequence
@@ -36,7 +37,7 @@ PACKAGES = ("tokenizers", "pyarrow", "orjson", "safetensors", "pydantic")
 class Locking(Previewing):
     """What a lock says, read from the workspace."""
 
-    _kept_digests: tuple[str, bytes] = ("", b"")
+    _kept_digests: tuple[str, str, bytes] = ("", "", b"")
 
     def lock_dataset(self, name: str) -> LockedDataset:
         """A dataset, with a digest of each row."""
@@ -48,7 +49,7 @@ class Locking(Previewing):
             sources=list(loaded.sources),
             ingest=IngestSettings.checked(**read | {"format": loaded.format, "mapping": loaded.mapping}),
             format=loaded.format,
-            content_hash=loaded.content_hash,
+            content_hash=self._digest(name)[0],
             rows_read=loaded.rows_read,
             rows_loaded=loaded.rows_loaded,
             rows_quarantined=loaded.rows_quarantined,
@@ -67,15 +68,21 @@ class Locking(Previewing):
         ]
 
     def row_digests(self, name: str) -> bytes:
-        """A few bytes of every row, in order; those of the dataset last asked about are kept."""
+        """A few bytes of every row, in order."""
+        return self._digest(name)[1]
+
+    def _digest(self, name: str) -> tuple[str, bytes]:
+        """The hash of all rows, and a few bytes of each; those of the dataset last asked about are kept."""
         content = f"{name} {self.datasets.get(name).content_hash}"
         if self._kept_digests[0] != content:
-            blocks = self.datasets.blocks(name, ROWS_AT_A_TIME)
-            self._kept_digests = (
-                content,
-                b"".join(digest_example(example)[:ROW_BYTES] for block in blocks for example in block),
-            )
-        return self._kept_digests[1]
+            whole, parts = hashlib.sha256(), list[bytes]()
+            for block in self.datasets.blocks(name, ROWS_AT_A_TIME):
+                for example in block:
+                    digest = digest_example(example)
+                    whole.update(digest)
+                    parts.append(digest[:ROW_BYTES])
+            self._kept_digests = content, whole.hexdigest(), b"".join(parts)
+        return self._kept_digests[1:]
 
     def lock_run(self, run: RunRow) -> LockedRun:
         """A scoring run, with a digest of each row's scores."""

@@ -295,3 +295,12 @@ def test_a_link_laid_while_a_load_waits_leads_nowhere(
     source.symlink_to(secret)
     run_here(bench.folder.loads / load)
     assert "GLEANER_ROOTS" in str(bench.load_progress(load).error)
+
+
+def test_what_an_older_gleaner_loaded_is_known_again(bench: Workbench, tmp_path: Path) -> None:
+    source = write(tmp_path)
+    bench.ingest(source, "rows")
+    with bench.database.writing() as cursor:
+        cursor.execute("UPDATE datasets SET content_hash = 'of another kind', read_hash = ''")
+    assert bench.ingest(source, "rows").dataset == "rows"
+    assert bench.ingest(write(tmp_path, changed=3), "rows").dataset == "rows@2"
