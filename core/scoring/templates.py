@@ -11,6 +11,7 @@ from typing import Any
 
 from core.records import Message
 
+WEIGHTS = ("weight", "loss_weight", "train")
 Piece = tuple[str, bool]
 Layout = Callable[[Sequence[Message], str], list[Piece]]
 
@@ -29,9 +30,11 @@ def content(message: Message) -> str:
 
 
 def is_response(message: Message) -> bool:
-    """Whether the assistant says something in this turn; an empty one has nothing to be scored."""
+    """Whether the assistant says something to be learned in this turn: an empty one has nothing to be scored, and one
+    that the dataset marks as not to be trained is context."""
     spoken = content(message).strip() or message.get("tool_calls")
-    return message["role"] == "assistant" and bool(spoken)
+    is_left_out = any(message.get(name) in (0, False) for name in WEIGHTS if name in message)
+    return message["role"] == "assistant" and bool(spoken) and not is_left_out
 
 
 def lay_out_plain(messages: Sequence[Message], end: str) -> list[Piece]:

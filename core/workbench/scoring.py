@@ -3,9 +3,7 @@
 import hashlib
 import json
 import logging
-import os
 import platform
-import shutil
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -17,9 +15,9 @@ from safetensors import SafetensorError
 
 from core import __version__
 from core.errors import BadInput, JobFailed
-from core.files import replacing, replacing_folder, user_path
+from core.files import replacing, user_path
 from core.jobs.folder import JobFolder, write_atomically
-from core.records import DatasetRow, JobProgress, RunRow, ScoreReport
+from core.records import JobProgress, RunRow, ScoreReport
 from core.scoring.arrays import RunArrays, open_arrays
 from core.scoring.device import settle
 from core.scoring.identity import run_identity
@@ -27,14 +25,13 @@ from core.scoring.shards import list_shards, read_scores
 from core.scoring.tokenizers import tokenizer_identity
 from core.settings import ProjectionSettings, RunSettings
 from core.workbench.base import check_target
-from core.workbench.rendering import Rendering
+from core.workbench.carrying import Carrying
 from core.workbench.tables import write_table
-from core.workspace import RunFolder, write_input
+from core.workspace import write_input
 
 SCORING_VERSION = 3
 """Raised whenever the same settings would score otherwise, so that older runs are not taken for it."""
 
-SAME_METHOD = ("model_identity", "template", "settings", "scoring_version")
 PACKAGES = ("torch", "transformers", "trl", "datasets", "numpy", "duckdb")
 SCORE_COLUMNS = [
     "example_id",
@@ -90,7 +87,7 @@ def _without_device_number(settings: RunSettings) -> RunSettings:
     return settings.model_copy(update={"scoring": settings.scoring.model_copy(update={"device": device})})
 
 
-class Scoring(Rendering):
+class Scoring(Carrying):
     """Scoring runs and their jobs."""
 
     def start_scoring(self, dataset: str, settings: RunSettings | None = None) -> str:
@@ -114,14 +111,14 @@ class Scoring(Rendering):
             "scoring_version": SCORING_VERSION,
         }
         run = _name_run(described)
-        earlier = None if self.folder.run(run).settings.exists() else self._earlier_run(content, described)
+        earlier = None if self.folder.run(run).settings.exists() else self.earlier_run(content, described)
         if earlier:
             described["scores_taken_from"] = earlier.run
             run = _name_run(described)
         files = self.folder.run(run)
         files.path.mkdir(parents=True, exist_ok=True)
         if earlier and not files.reuse.exists():
-            self._take_over(earlier, content, files)
+            self.take_over(earlier, content, files)
         if not files.input.exists():
             write_input(files.input, self._blocks(content, renderer, chosen.scoring.shard_rows or 64))
         if not files.settings.exists():
@@ -132,35 +129,6 @@ class Scoring(Rendering):
         self.runs.add(run, dataset, json.dumps(described["settings"]), identity)
         self.launcher.start(JobFolder(files.path))
         return run
-
-    def _earlier_run(self, dataset: DatasetRow, described: dict[str, Any]) -> RunRow | None:
-        """The newest finished run of an earlier version of the dataset, read by the same columns and scored by the
-        same model, template, settings and method."""
-        if described["settings"]["scoring"]["prompt_features"]:
-            return None
-        while dataset.previous:
-            before = self.datasets.get(dataset.previous)
-            if (before.format, before.mapping) != (dataset.format, dataset.mapping):
-                return None
-            for run in self.runs.of_dataset(before.name):
-                path = self.folder.run(run.run).settings
-                recorded = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-                is_same = all(recorded.get(name) == described[name] for name in SAME_METHOD)
-                if is_same and self.run_progress(run.run).state == "done":
-                    return run
-            dataset = before
-        return None
-
-    def _take_over(self, earlier: RunRow, dataset: DatasetRow, files: RunFolder) -> None:
-        """Say which rows have scores in the earlier run, and link its calibrated model: ΔNLL is then of one model."""
-        model, before = self.folder.run(earlier.run).calibrated_model, self.datasets.example_ids(earlier.dataset)
-        places = {example_id: row for row, example_id in enumerate(before)}
-        rows = np.array([places.get(id_, -1) for id_ in self.datasets.example_ids(dataset.name)], dtype=np.int64)
-        if model.exists() and not files.calibrated_model.exists():
-            with replacing_folder(files.calibrated_model) as partial:
-                shutil.copytree(model, partial, copy_function=os.link, dirs_exist_ok=True)
-        with replacing(files.reuse) as partial, partial.open("wb") as stream:
-            np.savez(stream, run=np.array(earlier.run), rows=rows)
 
     def score(
         self,

@@ -36,6 +36,18 @@ def test_all_assistant_turns_with_their_ends_are_the_response(tokenizer, templat
     assert response_text(tokenizer, rendered) == "First.<eos>Second, with\na line.<eos>"
 
 
+@pytest.mark.parametrize("template", ["chat", "plain"])
+@pytest.mark.parametrize("mark", [{"weight": 0}, {"loss_weight": 0.0}, {"train": False}])
+def test_a_turn_that_is_not_to_be_trained_is_context(tokenizer, template: str, mark: dict) -> None:
+    assert TURNS[1]["role"] == "assistant"
+    marked = [TURNS[0], TURNS[1] | mark, *TURNS[2:]]
+    renderer = Renderer(tokenizer, ScoringSettings(template=template))
+    assert response_text(tokenizer, renderer.render(marked)) == "Second, with\na line.<eos>"
+    assert renderer.render(marked).text == renderer.render(TURNS).text
+    assert renderer.render([TURNS[0], TURNS[1] | {"weight": 1}]).unscorable_reason is None
+    assert renderer.render([TURNS[0], TURNS[1] | mark]).unscorable_reason == "the response has no tokens"
+
+
 def test_a_passage_without_a_prompt_is_scored_from_its_second_token(tokenizer) -> None:
     rendered = Renderer(tokenizer, ScoringSettings()).render([{"role": "assistant", "content": "Once upon"}])
     assert response_text(tokenizer, rendered) == "nce upon<eos>"
