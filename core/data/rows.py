@@ -164,11 +164,6 @@ def show_bytes(content: bytes) -> str:
     return content.decode("utf-8", "backslashreplace")
 
 
-def show_text(text: str) -> str:
-    """The same for text that was decoded with surrogates in place of bad bytes."""
-    return show_bytes(text.encode("utf-8", "surrogateescape"))
-
-
 def one_line(error: BaseException | str) -> str:
     """The first line of what an error says, or its kind."""
     lines = str(error).strip().splitlines()

@@ -115,12 +115,6 @@ class Datasets:
                 found += [key] if 2 <= counted[0][0] <= most else []
         return found
 
-    def has_tools(self, name: str) -> bool:
-        """Whether any example of the dataset declares tools."""
-        with self._database.reading() as cursor:
-            query = "SELECT count(tools) > 0 FROM examples WHERE dataset = ?"
-            return bool(cursor.execute(query, [name]).fetchall()[0][0])
-
     def page(self, name: str, offset: int, limit: int, search: str = "") -> ExamplePage:
         """A page of examples whose prompt or response contains `search`, in row order."""
         condition = (
