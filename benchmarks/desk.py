@@ -114,29 +114,36 @@ def build_workspace(folder: Path, rows: int) -> str:
             stream.write(json.dumps(row) + "\n")
     with Workbench(folder) as bench:
         bench.ingest(source, "pool")
-        settings = RunSettings()
-        bench.runs.add("synthetic", "pool", json.dumps(settings.model_dump(mode="json")), "synthetic")
-        files = bench.folder.run("synthetic")
-        write_arrays(files.arrays, generator, rows)
-        job = JobFolder(files.path)
-        job.create("core.tasks:score", {})
-        job.write(JobProgress("done"))
-        for name in ("base", "calibrated"):
-            columns = {
-                "rows": np.arange(rows),
-                "prompt_tokens": np.full(rows, 8),
-                "response_tokens": generator.integers(20, 200, rows),
-                "nll": generator.gamma(4, 0.3, rows),
-                "entropy": generator.gamma(4, 0.3, rows),
-                "gini": generator.random(rows),
-                "truncated": np.zeros(rows, dtype=np.uint8),
-                "reasons": [None] * rows,
-            }
-            bench.runs.take_shard("synthetic", name, "0.safetensors", columns)
+        return add_run(bench, generator, generator.integers(20, 200, rows))
+
+
+def add_run(
+    bench: Workbench, generator: np.random.Generator, response_tokens: np.ndarray, rank: int = 16, d: int = 256
+) -> str:
+    """A finished run of the dataset `pool`, for responses of so many tokens [n]; returns its name."""
+    rows, settings = len(response_tokens), RunSettings()
+    bench.runs.add("synthetic", "pool", json.dumps(settings.model_dump(mode="json")), "synthetic")
+    files = bench.folder.run("synthetic")
+    write_arrays(files.arrays, generator, rows, rank, d)
+    job = JobFolder(files.path)
+    job.create("core.tasks:score", {})
+    job.write(JobProgress("done"))
+    for name in ("base", "calibrated"):
+        columns = {
+            "rows": np.arange(rows),
+            "prompt_tokens": np.full(rows, 8),
+            "response_tokens": response_tokens,
+            "nll": generator.gamma(4, 0.3, rows),
+            "entropy": generator.gamma(4, 0.3, rows),
+            "gini": generator.random(rows),
+            "truncated": np.zeros(rows, dtype=np.uint8),
+            "reasons": [None] * rows,
+        }
+        bench.runs.take_shard("synthetic", name, "0.safetensors", columns)
     return "synthetic"
 
 
-def write_arrays(folder: Path, generator: np.random.Generator, rows: int, rank: int = 16, d: int = 256) -> None:
+def write_arrays(folder: Path, generator: np.random.Generator, rows: int, rank: int, d: int) -> None:
     """Factors of so many rows of rank × d, block by block, as a base pass joins them."""
     folder.mkdir(parents=True)
     shape = (rows * rank, d)

@@ -5,9 +5,34 @@ from typing import Any
 
 import typer
 
-from core.commands import app, checking, deciding, loading, looking, mending, scoring, selecting, shipping
+from core.commands import (
+    app,
+    checking,
+    deciding,
+    keeping,
+    loading,
+    looking,
+    mending,
+    reviewing,
+    scoring,
+    selecting,
+    shipping,
+)
 
-__all__ = ["app", "checking", "deciding", "loading", "looking", "main", "mending", "scoring", "selecting", "shipping"]
+__all__ = [
+    "app",
+    "checking",
+    "deciding",
+    "keeping",
+    "loading",
+    "looking",
+    "main",
+    "mending",
+    "reviewing",
+    "scoring",
+    "selecting",
+    "shipping",
+]
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from core.files import replacing
+from core.files import hash_file, replacing
 from core.records import Example, Message, Quarantined
 
 BLOCK_SCHEMA = pa.schema(
@@ -40,7 +40,7 @@ PACKED = ("digests", "raw_digests")
 @dataclass(frozen=True, slots=True)
 class BlockSummary:
     """What a block holds: rows read = rows loaded + the counted reasons. `digests` are 32 bytes a loaded row,
-    `raw_digests` 32 bytes a row read, of its text as it came."""
+    `raw_digests` 32 bytes a row read, of its text as it came, `sha256` the hash of the Arrow file as it was written."""
 
     number: int
     rows_read: int
@@ -48,6 +48,7 @@ class BlockSummary:
     reasons: dict[str, int]
     digests: bytes
     raw_digests: bytes
+    sha256: str = ""
 
 
 class Blocks:
@@ -62,13 +63,17 @@ class Blocks:
         table = pa.Table.from_pylist(list(rows), BLOCK_SCHEMA)
         with replacing(self._rows(summary.number)) as partial, pa.ipc.new_file(str(partial), BLOCK_SCHEMA) as writer:
             writer.write_table(table)
+        hashed = {"sha256": hash_file(self._rows(summary.number))}
         packed = {name: base64.b64encode(getattr(summary, name)).decode() for name in PACKED}
-        described = asdict(summary) | packed
+        described = asdict(summary) | packed | hashed
         with replacing(self._summary(summary.number)) as partial:
             partial.write_text(json.dumps(described), encoding="utf-8")
 
     def read(self, number: int) -> pa.Table:
-        """The rows of a block."""
+        """The rows of a block. Raises ValueError where they are not what was written."""
+        kept = json.loads(self._summary(number).read_text(encoding="utf-8")).get("sha256")
+        if kept and kept != hash_file(self._rows(number)):
+            raise ValueError(f"block {number} is not what was written")
         with pa.OSFile(str(self._rows(number)), "rb") as stream:
             return pa.ipc.open_file(stream).read_all()
 

@@ -26,6 +26,21 @@ class Pick:
 
 
 @dataclass(frozen=True, slots=True)
+class Ledger:
+    """A selection's picks in rank order, as arrays [n]: what `Pick` says of each, NaN where it says nothing."""
+
+    rows: np.ndarray
+    gain: np.ndarray
+    gain_alone: np.ndarray
+    cumulative: np.ndarray
+    response_tokens: np.ndarray
+    objective_gain: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
 class Cover:
     """A pick, by row, and the share of an example's information that it and those named before it cover."""
 
@@ -106,6 +121,11 @@ class SelectionRow:
         return "examples"
 
     @property
+    def everything(self) -> float | None:
+        """What all scored examples hold together, in nats; unknown for a selection of an older version."""
+        return (self.curve or {}).get("everything")
+
+    @property
     def at_least(self) -> float | None:
         """The share of the best possible within the budget that it is sure to reach: of the fall of variance
         where that is what its criterion maximises, else of information."""
@@ -167,8 +187,50 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """Decisions that one person made at once, alike but for their rows: the numbers of the `first` and the `last`,
+    how many `decisions` there are, the first `row`, the first that they undo, and how many of them nobody undid."""
+
+    dataset: str
+    first: int
+    last: int
+    kind: str
+    why: str
+    who: str
+    made_at: datetime
+    decisions: int
+    row: int
+    undoes: int | None
+    open: int
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """The decisions in force on a dataset: pinned and banned rows, ascending."""
 
     pinned: tuple[int, ...] = ()
     banned: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """How many decisions of one kind a person made, and the first row that they are about."""
+
+    who: str
+    kind: str
+    decisions: int
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one person said of an example in a review queue: `verdict` is keep, drop or unsure."""
+
+    judgement: int
+    dataset: str
+    row: int
+    queue: str
+    verdict: str
+    why: str
+    who: str
+    made_at: datetime

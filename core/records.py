@@ -5,6 +5,7 @@ it is the index into every array of a scoring run. `line` is where the row stood
 file, 1-based.
 """
 
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -116,6 +117,15 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class SpokenTurn:
+    """A turn that is scored: `pieces` are the parts of its text that its scored tokens stand for, in order ("" for a
+    further token of the same character), and `cut` what of it lies beyond max_length."""
+
+    pieces: list[str]
+    cut: str
+
+
+@dataclass(frozen=True, slots=True)
 class TokenScores:
     """One example's response tokens, in order: NLL and entropy in nats, and 1 − Σp², as the base model
     finds them; `calibrated` has the same lists by the calibrated model, where there is one."""
@@ -130,8 +140,10 @@ class TokenScores:
 class JobProgress:
     """Where a job stands, as its worker last wrote it. Times in seconds since the epoch.
 
-    `seconds` is how long its workers have worked, earlier attempts included. `state` is new,
-    starting, running, done, failed, cancelled or interrupted.
+    `seconds` is how long its workers have worked, earlier attempts included. `state` is new, queued,
+    starting, running, done, failed, cancelled or interrupted. `place` is its number among those that are queued.
+    `ticked` is when this was written by the machine's monotonic clock, which nobody sets; `memory_mb` is the most
+    memory that the worker had by then.
     """
 
     state: str
@@ -146,11 +158,19 @@ class JobProgress:
     seconds: float = 0.0
     error: str | None = None
     result: dict[str, Any] = field(default_factory=dict)
+    place: int = 0
+    ticked: float | None = None
+    memory_mb: float = 0.0
 
     @property
     def is_working(self) -> bool:
-        """Whether a worker is at it, or about to be."""
-        return self.state in {"starting", "running"}
+        """Whether a worker is at it, or will be."""
+        return self.state in {"queued", "starting", "running"}
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long nothing was heard of a job that runs."""
+        return max(time.monotonic() - self.ticked, 0.0) if self.state == "running" and self.ticked is not None else 0.0
 
     @property
     def has_ended(self) -> bool:
@@ -195,14 +215,6 @@ class ExampleRow:
     line: int
     prompt: str
     response: str
-
-
-@dataclass(frozen=True, slots=True)
-class ExamplePage:
-    """One page of a table and how many rows there are in all."""
-
-    rows: list[ExampleRow]
-    total: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Where does everything lie? The workspace's folders, and the input file that a run scores.
 
 curation.duckdb        datasets, scores, selections, decisions
+owner.json             which process has it open
 runs/<run>/            settings.json, input.parquet, shards, arrays, the calibrated model
 models/                models unpacked or made here
 kernels/               compiled kernels, made again when missing
@@ -8,6 +9,8 @@ exports/               files for trainers
 checks/<check>/        dry runs of trainers over exported files
 loads/<load>/          blocks of a dataset that is being loaded
 sources/               uploads, downloads, and the demo as a file
+requests/              what other processes ask of the one that has the workspace open
+logs/                  what happened, one JSON object a line
 """
 
 import json
@@ -66,6 +69,16 @@ class WorkspaceFolder:
     def sources(self) -> Path:
         """Files that were uploaded or downloaded, and the demo."""
         return self.path / "sources"
+
+    @property
+    def requests(self) -> Path:
+        """What other processes ask of the one that has the workspace open."""
+        return self.path / "requests"
+
+    @property
+    def log(self) -> Path:
+        """What happened here, one JSON object a line."""
+        return self.path / "logs" / "gleaner.log"
 
     @property
     def runs(self) -> Path:

@@ -7,15 +7,18 @@ import streamlit as st
 
 from core.choices import SelectionRow
 from core.data.trainers import TAKES
+from core.people import Role
 from core.reports import ExportReport
 from core.settings import ExportFormat, Trainer
 from core.web.deciding import tell_change
+from core.web.export.shipped import show_dry_run, show_files
+from core.web.linked import choose_linked
 from core.web.notices import escape_markdown, show_errors
-from core.web.session import open_bench
-from core.web.shipped import show_dry_run, show_files
+from core.web.session import current_account, open_bench
 from core.web.steps import require_selection
 from core.web.theme import format_count
 
+FIRST = "The selection as a file that your trainer is known to take, with all that it needs beside it."
 FORMATS: dict[ExportFormat, tuple[str, str]] = {
     "messages": ("Messages", "One conversation a line, as TRL, Axolotl, LLaMA-Factory and the OpenAI format read it."),
     "prompt-completion": ("Prompt and completion", "The last answer apart from what came before: only it is learned."),
@@ -48,6 +51,7 @@ def write_files(selection: str, shape: ExportFormat, trainer: Trainer, suffix: s
 
 def written(selection: SelectionRow, shape: ExportFormat, trainer: Trainer, suffix: str) -> ExportReport:
     """The files, written again where somebody removed them."""
+    current_account().insist(Role.CURATOR, "export a selection")
     decisions = open_bench().newer_decisions(selection)
     report = write_files(selection.selection, shape, trainer, suffix, decisions)
     if not all(Path(file).exists() for file in (report.file, report.lock, report.sidecar, report.card)):
@@ -70,34 +74,31 @@ def show_first_line(report: ExportReport) -> None:
 
 def offer(selection: SelectionRow) -> None:
     """Trainer and format, the dry run, the files."""
-    trainer = st.segmented_control(
-        "Trainer", list(TRAINERS), format_func=TRAINERS.__getitem__, default="trl", required=True, key="export.trainer"
-    )
+    trainers, suffixes = list(TRAINERS), list(SUFFIXES)
+    trainer = choose_linked(st.segmented_control, "Trainer", "trainer", trainers, TRAINERS.__getitem__, required=True)
     left, right = st.columns([3, 1])
-    shape = left.radio(
-        "Format",
-        [*TAKES[trainer], "original"],
-        format_func=lambda shape: FORMATS[shape][0],
-        captions=[FORMATS[shape][1] for shape in (*TAKES[trainer], "original")],
-        key=f"export.format.{trainer}",
-    )
-    suffix = right.radio(
-        "File", ["jsonl", "parquet"], format_func={"jsonl": "JSONL", "parquet": "Parquet"}.get, key="export.file"
-    )
+    shapes: list[ExportFormat] = [*TAKES[trainer], "original"]
+    captions = [FORMATS[shape][1] for shape in shapes]
+    with left:
+        shape = choose_linked(st.radio, "Format", "format", shapes, lambda each: FORMATS[each][0], captions=captions)
+    with right:
+        suffix = choose_linked(st.radio, "File", "file", suffixes, SUFFIXES.__getitem__)
     if open_bench().newer_decisions(selection):
-        st.warning(escape_markdown(f"Decisions were made since this selection. {tell_change(selection)}"))
+        st.warning(escape_markdown(tell_change(selection)))
     report = written(selection, shape, trainer, suffix)
-    st.subheader("Will it train?")
+    st.header("Will it train?")
     with show_errors():
         model = open_bench().runs.get(selection.run).settings["scoring"]["model"]
         show_dry_run(Path(report.file), trainer, model)
-    st.subheader("Files")
+    st.header("Files")
     show_files(report)
     show_first_line(report)
 
 
 with show_errors():
-    chosen = require_selection()
+    chosen = require_selection(
+        "The selection as a file that your trainer is known to take, with all that it needs beside it."
+    )
     if chosen:
         with st.container(horizontal=True, gap="large"):
             st.metric("Examples", format_count(chosen.examples), width="content")

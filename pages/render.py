@@ -9,9 +9,10 @@ from core.records import RunRow, Shown
 from core.settings import ScoringSettings
 from core.web.deciding import decide_on
 from core.web.forms import settings_form
-from core.web.notices import missing, show_errors
+from core.web.notices import show_errors
 from core.web.rows import ask_row
-from core.web.session import current_dataset, current_run, open_bench
+from core.web.session import current_run, open_bench
+from core.web.steps import require_dataset
 from core.web.theme import format_count
 
 KINDS: dict[str, tuple[str, Literal["gray", "blue", "orange"], str]] = {
@@ -70,10 +71,8 @@ def show_figures(shown: Shown) -> None:
 
 
 with show_errors():
-    chosen = current_dataset()
-    if chosen is None:
-        missing("First load a dataset.", "Load a dataset", "../../pages/dataset.py")
-    else:
+    chosen = require_dataset("What exactly the model is shown of an example, and which of its tokens are scored.")
+    if chosen:
         chosen_row = ask_row(chosen)
         settings = ask_settings(current_run())
         with st.spinner("Loading the tokenizer"):

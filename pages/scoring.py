@@ -5,14 +5,20 @@ import itertools
 import pandas as pd
 import streamlit as st
 
+from core.people import Role
 from core.records import DatasetRow, RunRow
-from core.web.charts import draw_histogram, draw_learning_curve
-from core.web.notices import escape_markdown, missing, show_errors
-from core.web.run_form import ask_settings
+from core.web.charts import describe_learning_curve, draw_learning_curve, figure_config
+from core.web.histograms import draw_spread
+from core.web.jobs import show_bad_end, show_work
+from core.web.notices import escape_markdown, lead_to, show_errors
 from core.web.scores import SCORES, scores_of
-from core.web.session import current_dataset, current_run, go_on_with, open_bench
-from core.web.strip import describe_progress, show_progress
+from core.web.scoring.run_form import ask_settings
+from core.web.session import allowed, current_run, go_on_with, open_bench
+from core.web.steps import require_dataset
 from core.web.theme import format_count, format_percent, format_seconds
+from core.workbench.watching import WorkingJob
+
+FIRST = "One forward pass of a model over every example finds what it knows of it already, and what it could learn."
 
 
 def start_card(dataset: DatasetRow) -> None:
@@ -21,7 +27,8 @@ def start_card(dataset: DatasetRow) -> None:
         f"One forward pass over {format_count(dataset.rows_loaded)} examples, then a second by a lightly tuned model."
     )
     settings = ask_settings()
-    if st.button("Start scoring", type="primary", disabled=settings.calibrated_model == ""):
+    how = {"disabled": settings.calibrated_model == ""} | allowed(Role.CURATOR)
+    if st.button("Start scoring", type="primary", **how):
         with st.spinner("Reading the model's tokenizer"):
             run = open_bench().start_scoring(dataset.name, settings)
         go_on_with(run=run, selection=None)
@@ -34,9 +41,7 @@ def show_job(run: RunRow) -> None:
     progress = bench.run_progress(run.run)
     if not progress.is_working:
         st.rerun()
-    show_progress(progress)
-    if st.button("Cancel", key="job.cancel", help="What is finished is kept, and the run can be resumed."):
-        bench.cancel_run(run.run)
+    show_work(WorkingJob("scoring", run.run, run.dataset, progress), "What is finished is kept; it can be resumed.")
     show_figures(run, None)
 
 
@@ -48,8 +53,8 @@ def show_run(run: RunRow) -> None:
         show_job(run)
         return
     if progress.state != "done":
-        st.warning(escape_markdown(f"{describe_progress(progress)}. {progress.error or 'What was finished is kept.'}"))
-        if st.button("Resume", type="primary"):
+        show_bad_end("scoring", run.run, progress)
+        if st.button("Resume", type="primary", **allowed(Role.CURATOR)):
             bench.resume_run(run.run)
             st.rerun()
     show_figures(run, progress.result.get("seconds"))
@@ -93,29 +98,26 @@ def show_figures(run: RunRow, seconds: float | None) -> None:
             title, unit, meaning = SCORES[name]
             values = frame[name].to_numpy(dtype=float)
             with column:
-                st.markdown(f"**{title}**", help=f"{meaning} A nat is 1.44 bits.")
-                st.plotly_chart(draw_histogram(values, values != values, f"{title} ({unit})"), key=f"histogram.{name}")
+                figure, alt = draw_spread(values, f"{title} ({unit})")
+                st.plotly_chart(figure, key=f"histogram.{name}", config=figure_config(name), alt=alt)
+                st.caption(meaning)
     for before, after in itertools.pairwise(bench.rounds(run.run)):
         st.caption(
             f"Round {after.number} tuned on {format_count(after.examples)} examples, {format_percent(after.overlap)} "
             f"of them the same as in round {before.number}."
         )
     if curve := bench.learning_curve(run.run):
-        st.markdown("**Calibration**", help="The loss on the responses of the warm-up examples, step by step.")
-        st.plotly_chart(draw_learning_curve(curve), key="learning_curve")
+        st.plotly_chart(draw_learning_curve(curve), key="learning_curve", alt=describe_learning_curve(curve))
 
 
 with show_errors():
-    chosen = current_dataset()
-    if chosen is None:
-        missing("Scoring needs a dataset.", "Load a dataset", "../../pages/dataset.py")
-    else:
+    chosen = require_dataset(FIRST)
+    if chosen:
         latest = current_run()
         with st.expander("New scoring run", expanded=latest is None, icon=":material/play_arrow:"), show_errors():
             start_card(chosen)
         if latest:
             show_run(latest)
-            if open_bench().run_progress(latest.run).state == "done" and st.button(
-                "Choose examples", type="primary", icon=":material/arrow_forward:"
-            ):
-                st.switch_page("../../pages/select.py")
+            if open_bench().run_progress(latest.run).state == "done":
+                with st.container(key="go_on"):
+                    lead_to("select", "Choose examples")

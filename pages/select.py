@@ -4,75 +4,82 @@ import streamlit as st
 
 from core.choices import SelectionRow
 from core.records import RunRow
-from core.web.compared import show_bands, show_gates, show_mixture, show_scores, show_stability
+from core.web.budget import show_budget
+from core.web.cut import Cut, current_cut
 from core.web.deciding import show_decisions
-from core.web.desk import ask_selection
-from core.web.notices import escape_markdown, show_errors
-from core.web.selected import show_curve, show_figures, show_table, tell_verdict
-from core.web.session import current_selection, go_on_with, open_bench
+from core.web.desk.choosing import ask_budget, offer_to_select
+from core.web.desk.compared import show_bands, show_gates, show_histogram, show_mixture, show_stability, tell_pattern
+from core.web.desk.controls import ask_goal, ask_rest
+from core.web.desk.selected import show_curve, show_figures, show_table, tell_verdict
+from core.web.notices import lead_to, show_errors
+from core.web.session import open_bench
 from core.web.steps import require_finished_run
+from core.web.theme import format_count
 
-NEXT_STEPS = {
-    "See it on the map": "../../pages/map.py",
-    "See each gain": "../../pages/gains.py",
-    "Export": "../../pages/export.py",
-}
-PARTS = {
-    "Against random": show_bands,
-    "Scores": show_scores,
-    "Mixture": show_mixture,
-    "Left out": show_gates,
-    "Stability": show_stability,
-}
+FIRST = "The Desk chooses examples: a goal, a budget, and what they bring against random ones."
+NEXT_STEPS = {"map": "See it on the map", "gains": "See each gain", "export": "Export"}
+PARTS = {"Against random": show_bands, "Left out": show_gates, "Stability": show_stability}
 
 
-def controls(run: RunRow) -> None:
-    """What to choose by, and how much; Select makes the selection."""
-    asked = ask_selection(run)
-    with st.expander(f"Decisions ({len(open_bench().history(run.dataset))})"):
-        show_decisions(run.dataset, "desk.decisions")
-    if asked is None:
-        return
-    with st.spinner("Selecting"):
-        report = open_bench().select(
-            run.dataset,
-            asked.criterion,
-            asked.budget,
-            run=run.run,
-            seed=asked.seed,
-            settings=asked.settings,
-            quotas=asked.quotas,
-            target_run=asked.target_run,
-            repeats=asked.repeats,
-        )
-    go_on_with(selection=report.selection)
+def show_controls(run: RunRow, cut: Cut | None) -> str:
+    """What to choose by, and how much; the button makes the selection. Returns the budget's unit."""
+    shown, asked = cut.selection if cut else None, None
+    with st.container(border=True):
+        name = ask_goal(run, shown)
+        budget, unit = ask_budget(run, cut)
+        with show_errors():
+            asked = ask_rest(run, shown, name)
+        with st.expander(f"Decisions ({format_count(open_bench().decisions.count(run.dataset))})", key="desk.decided"):
+            show_decisions(run.dataset, "desk.decisions")
+        with show_errors():
+            offer_to_select(run, cut, asked, budget)
+    return unit
 
 
-def show_selection(selection: SelectionRow) -> None:
-    """The figures that matter, the information curve, how it compares, and the examples."""
-    show_figures(selection)
-    tell_verdict(selection)
-    for column, (label, page) in zip(st.columns(len(NEXT_STEPS)), NEXT_STEPS.items(), strict=True):
-        if column.button(label, width="stretch"):
-            st.switch_page(page)
-    show_curve(selection)
-    part = st.segmented_control(
-        "Look at", list(PARTS), default="Against random", required=True, key="desk.part", label_visibility="collapsed"
-    )
-    with show_errors():
-        PARTS[part](selection)
-    show_table(selection)
+def show_cut(cut: Cut, unit: str) -> None:
+    """The budget and all that follows it: figures, curve, spread, mixture."""
+    show_budget(cut, unit)
+    show_figures(cut)
+    tell_verdict(cut)
+    with st.container(horizontal=True):
+        for page, label in NEXT_STEPS.items():
+            lead_to(page, label)
+    show_curve(cut)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        show_histogram(cut)
+    with right:
+        show_mixture(cut)
+    tell_pattern(cut.selection)
+    show_more(cut.selection)
+
+
+def show_more(selection: SelectionRow) -> None:
+    """What is known of the stored selection beyond its figures."""
+    part = st.segmented_control("More about the stored selection", list(PARTS), key="desk.part")
+    if part:
+        with show_errors():
+            PARTS[part](selection)
+
+
+@st.fragment
+def desk(run: RunRow) -> None:
+    """Drawn again alone when the budget moves."""
+    cut = current_cut()
+    left, right = st.columns([2, 5], gap="medium")
+    with left:
+        unit = show_controls(run, cut)
+    with right:
+        if cut is None:
+            with st.container(border=True):
+                st.write("Choose a goal and a budget, then press Select. What is chosen, and why, appears here.")
+        else:
+            show_cut(cut, unit)
+    if cut is not None:
+        show_table(cut)
 
 
 with show_errors():
-    finished = require_finished_run()
+    finished = require_finished_run(FIRST)
     if finished:
-        left, right = st.columns([1, 3], gap="large")
-        with left, show_errors():
-            controls(finished)
-        with right:
-            shown_selection = current_selection()
-            if shown_selection is None:
-                st.write(escape_markdown("Choose a goal and a budget, then press Select: the examples appear here."))
-            else:
-                show_selection(shown_selection)
+        desk(finished)

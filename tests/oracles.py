@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from scipy.stats import mannwhitneyu
 from sklearn.metrics import pairwise_distances
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import KernelDensity
+
+from core.choices import Decision, Standing
 
 
 def token_scores(logits: torch.Tensor, target: int) -> tuple[float, float, float]:
@@ -268,3 +271,110 @@ def instructdiff_both_rules(
         chosen.append(i)
         taken += tokens[i]
     return chosen
+
+
+def cliffs_delta(inside: Sequence[float], outside: Sequence[float]) -> float:
+    """Pairs won minus pairs lost, over all pairs; 0 without any."""
+    pairs = [np.sign(a - b) for a, b in itertools.product(inside, outside)]
+    return float(np.mean(pairs)) if pairs else 0.0
+
+
+def u_test(inside: Sequence[float], outside: Sequence[float]) -> float:
+    """The two-sided p-value of Mann and Whitney's U by SciPy, 1 where nothing differs."""
+    if len(inside) == 0 or len(outside) == 0 or len({*inside, *outside}) == 1:
+        return 1.0
+    return float(mannwhitneyu(inside, outside, method="asymptotic", use_continuity=False).pvalue)
+
+
+def hypergeometric_tail(at_least: int, everyone: int, having: int, size: int) -> float:
+    """The chance that of `size` drawn from `everyone` at least so many are among those `having` it, by counting."""
+    ways = (math.comb(having, k) * math.comb(everyone - having, size - k) for k in range(at_least, size + 1))
+    return sum(ways) / math.comb(everyone, size)
+
+
+def possible_places(levels: Sequence[float], i: int) -> list[int]:
+    """The places that an item may get when equal levels are put in any order; none where its level is NaN."""
+    placed = [level for level in levels if not math.isnan(level)]
+    before, same = sum(level < levels[i] for level in placed), sum(level == levels[i] for level in placed)
+    return list(range(before + 1, before + same + 1))
+
+
+def sure_rank_distance(a: Sequence[float], b: Sequence[float], i: int) -> float:
+    """The smallest difference of an item's shares over every pair of places that it may have; NaN without one."""
+    n, m = (sum(not math.isnan(level) for level in levels) for levels in (a, b))
+    gaps = [
+        abs((2 * p - 1) / (2 * n) - (2 * q - 1) / (2 * m)) for p in possible_places(a, i) for q in possible_places(b, i)
+    ]
+    return min(gaps, default=math.nan)
+
+
+def nominal_alpha(judged: Sequence[dict[int, str]]) -> float:
+    """Krippendorff's α as 1 − observed ÷ expected disagreement, over lists of values and no table of coincidences."""
+    units = [[of[row] for of in judged if row in of] for row in sorted({row for of in judged for row in of})]
+    units = [values for values in units if len(values) > 1]
+    everything = [value for values in units for value in values]
+    observed = sum(sum(v != w for v, w in itertools.permutations(values, 2)) / (len(values) - 1) for values in units)
+    expected = sum(v != w for v, w in itertools.permutations(everything, 2)) / (len(everything) - 1)
+    return 1 - observed / expected
+
+
+def class_tfidf(classes: Sequence[Sequence[Sequence[str]]]) -> list[dict[str, float]]:
+    """tf(t, c) · log(1 + A / f(t)) of every term in every class, classes being lists of lists of terms."""
+    flat = [[term for text in texts for term in text] for texts in classes]
+    everything = [term for terms in flat for term in terms]
+    mean = len(everything) / len(flat)
+    return [
+        {t: terms.count(t) / len(terms) * math.log(1 + mean / everything.count(t)) for t in set(everything)}
+        for terms in flat
+    ]
+
+
+def held_shares(
+    factors: Sequence[np.ndarray], groups: Sequence[int], chosen: Sequence[int], ridge: float
+) -> tuple[list[float], float]:
+    """What a set holds of each group's information and of everybody's, by whole determinants of every enlarged set."""
+    held = log_det_information(factors, chosen, ridge)
+    alone = [log_det_information(factors, [i], ridge) for i in range(len(factors))]
+    new = [
+        0.0 if i in chosen else log_det_information(factors, [*chosen, i], ridge) - held for i in range(len(factors))
+    ]
+
+    def share(members: list[int]) -> float:
+        whole = math.fsum(alone[i] for i in members)
+        return 1 - math.fsum(new[i] for i in members) / whole if whole > 0 else math.nan
+
+    named = range(max(groups) + 1)
+    return [share([i for i, g in enumerate(groups) if g == name]) for name in named], share(list(range(len(factors))))
+
+
+def leverages(factors: Sequence[np.ndarray], chosen: Sequence[int], ridge: float, X: np.ndarray) -> list[float]:
+    """xᵀ V⁻¹ x of each row of X, by the explicit inverse of V = λI + Σ FᵀF."""
+    V = ridge * np.eye(X.shape[1])
+    for i in chosen:
+        V = V + factors[i].astype(np.float64).T @ factors[i].astype(np.float64)
+    inverse = np.linalg.inv(V)
+    return [float(x @ inverse @ x) for x in X.astype(np.float64)]
+
+
+def nearest_by_cosine(features: np.ndarray, row: int, among: Sequence[int], count: int) -> list[tuple[int, float]]:
+    """The rows most like one by scikit-learn's cosine, whole and sorted; ties to the lowest row."""
+    others = [i for i in among if i != row and np.isfinite(features[i]).all()]
+    if not others:
+        return []
+    cosines = cosine_similarity(features[[row]].astype(np.float64), features[others].astype(np.float64))[0]
+    return sorted(zip(others, cosines.tolist(), strict=True), key=lambda of: (-round(of[1], 6), of[0]))[:count]
+
+
+def standing(decisions: Sequence[Decision]) -> Standing:
+    """The pins and bans in force, by asking of each decision in turn whether an undo that itself stands names it."""
+
+    def stands(number: int) -> bool:
+        return not any(made.undoes == number and stands(made.decision) for made in decisions)
+
+    kinds: dict[int, set[int]] = {"pin": set(), "ban": set()}
+    for made in decisions:
+        if made.kind in kinds and stands(made.decision):
+            for rows in kinds.values():
+                rows -= {made.row}
+            kinds[made.kind].add(made.row)
+    return Standing(tuple(sorted(kinds["pin"])), tuple(sorted(kinds["ban"])))

@@ -27,6 +27,7 @@ PROMISED = {
         "evaluations_share",
     },
     "desk.py": {"criterion_median_ms", "budget_median_ms", "price_median_ms", "ban_median_ms", "pin_median_ms"},
+    "ui.py": {"budget_median_ms", "page_median_ms", "map_first_median_ms", "lasso_p95_ms", "session_mb"},
     "loading.py": {"load_seconds", "ratio_to_read_json", "peak_memory_mb", "kills", "half_exports"},
     "fuzz.py": {"files", "failures", "outcomes"},
     "rules.py": {"compared", "different", "pattern", "negative"},
@@ -57,6 +58,9 @@ def test_a_benchmark_prints_its_figures_as_its_last_line(script: str) -> None:
         assert all(of["low"] <= of["difference"] <= of["high"] for of in fisher.values())
     if script == "rules.py":
         assert (figures["compared"], figures["different"]) == (8, 0)
+    if script == "ui.py":
+        assert figures["views_of_budget"].keys() >= {"figures", "chart", "table"}
+        assert figures["map_first_median_ms"] > 0
     if script == "loading.py":
         assert figures["kills"] >= 1
         assert (figures["killed_loads_that_differ"], figures["half_exports"]) == (0, 0)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from core.errors import BadInput, GleanerError
+from core.errors import BadInput, GleanerError, faults_in_words
 from core.records import JobProgress
 from core.workbench import Workbench
 
@@ -38,7 +38,7 @@ def run(workspace: Path | None, as_json: bool, use: Callable[[Workbench], Any]) 
     """Do something with a workspace, and print what comes of it."""
 
     def with_workbench() -> Any:
-        with Workbench(workspace) as bench:
+        with Workbench(workspace, owner=f"the command `{sys.argv[1]}`") as bench:
             return use(bench)
 
     answer(as_json, with_workbench)
@@ -103,10 +103,12 @@ def print_progress() -> Callable[[JobProgress], None]:
 @contextmanager
 def _errors_in_one_line() -> Iterator[None]:
     try:
-        yield
+        with faults_in_words():
+            yield
     except GleanerError as error:
         print(f"Error: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        print("Stopped. A scoring job goes on in the background; the same command follows it again.", file=sys.stderr)
+        told = "Stopped. A scoring job goes on in the background, or stays in the queue; the same command follows it."
+        print(told, file=sys.stderr)
         raise typer.Exit(130) from None

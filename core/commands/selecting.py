@@ -115,8 +115,11 @@ def mixture(
         shares = bench.mixture(selection, column)
         if as_json:
             return {"column": column, "groups": [asdict(share) for share in shares]}
-        told = "{0.selected:,} of {0.pool:,} (random {0.random_low:,} to {0.random_high:,})"
-        return {share.group: told.format(share) for share in shares}
+        examples = max(1, sum(share.selected for share in shares))
+        told = (
+            "{0.selected:,} of {0.pool:,}, {1:.1%} of the selection (random {0.random_low:.1%} to {0.random_high:.1%})"
+        )
+        return {share.group: told.format(share, share.selected / examples) for share in shares}
 
     run_command(workspace, as_json, count)
 

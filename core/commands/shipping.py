@@ -7,7 +7,7 @@ import typer
 
 from core.commands import Json, Output, Workspace, answer, app, print_progress, run
 from core.workbench import Workbench
-from core.workbench.publishing import publish_export, verify_files
+from core.workbench.publishing import publish_export
 
 Lock = Annotated[Path, typer.Argument(help="The lock that `export` wrote beside a file.")]
 
@@ -67,12 +67,6 @@ def replay(
         )
 
     run(workspace, as_json, again)
-
-
-@app.command()
-def verify(lock: Lock, as_json: Json = False) -> None:
-    """Check that every file beside a lock is what was written."""
-    answer(as_json, lambda: {"files": verify_files(lock), "all_as_written": True})
 
 
 @app.command()

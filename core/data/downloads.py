@@ -29,6 +29,7 @@ LARGEST_DOWNLOAD = 20 << 30
 SECONDS_TO_CONNECT, SECONDS_OF_SILENCE = 10, 60
 TIMEOUT = (SECONDS_TO_CONNECT, SECONDS_OF_SILENCE)
 CHUNK = 1 << 20
+PASSWORD = re.compile(r"(?<=//)[^/?#]*@")
 FILE_NAME = re.compile(r'filename="?([^";]+)')
 NOT_PUBLIC = [
     ipaddress.ip_network(text) for text in ("192.88.99.0/24", "168.63.129.16/32", "2002::/16", "64:ff9b::/32")
@@ -53,7 +54,15 @@ def download(url: str, folder: Path | None, *, public_only: bool = False) -> Pat
     folder.mkdir(parents=True, exist_ok=True)
     key = hashlib.sha256(url.encode()).hexdigest()[:16]
     there = next(iter(sorted(folder.glob(f"{key}-*"))), None)
-    return there or _fetch(url, folder, key, public_only=public_only)
+    try:
+        return there or _fetch(url, folder, key, public_only=public_only)
+    except BadInput as error:
+        raise BadInput(str(error).replace(url, without_password(url))) from None
+
+
+def without_password(source: str) -> str:
+    """A source as it may be shown and kept: a URL without the user and password in it."""
+    return PASSWORD.sub("", source) if is_url(source) else source
 
 
 def passing_folder() -> Path:

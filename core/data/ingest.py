@@ -20,7 +20,7 @@ from core.errors import BadInput
 from core.records import Example, Quarantined
 from core.settings import IngestSettings
 
-SAMPLE_ROWS = 200
+SAMPLE_ROWS, SAMPLE_LENGTH = 200, 1 << 26
 SCANNED_ROWS = 20_000
 
 
@@ -99,11 +99,11 @@ def read_examples(
     """
     opened = open_source(source, settings, downloads, roots)
     sample: list[dict[str, Any]] = []
-    reasons, count = Counter[str](), 0
+    reasons, count, length = Counter[str](), 0, 0
     for row in islice(opened.rows(), min(SCANNED_ROWS, settings.limit or SCANNED_ROWS)):
-        if len(sample) == SAMPLE_ROWS:
+        if len(sample) == SAMPLE_ROWS or length > SAMPLE_LENGTH:
             break
-        count += 1
+        count, length = count + 1, length + len(row.raw)
         if row.fields is None:
             reasons[row.problem or "unreadable"] += 1
         else:

@@ -1,5 +1,6 @@
 """Where may rows come from, and what is there? Allowed roots, folders of files, datasets and the hub."""
 
+import json
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,7 @@ from core.errors import BadInput
 from core.settings import IngestSettings
 
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+PLAIN_NAME = re.compile(r"[\w-][\w.-]*")
 SPLITS = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev"),
@@ -20,19 +22,27 @@ SPLITS = {
 NO_DATA = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"}
 
 
-def check_roots(source: str, paths: Iterable[Path], roots: Sequence[Path] | None) -> None:
-    """Raise BadInput for a path that, its links followed, is under none of the roots."""
+def check_roots(source: str, paths: Iterable[Path], roots: Sequence[Path] | None) -> list[Path]:
+    """The paths to open, their links followed where there are roots: a link that is changed later leads nowhere else.
+
+    Raises BadInput for one that is under none of the roots.
+    """
     if roots is None:
-        return
-    allowed = [root.resolve() for root in roots]
+        return list(paths)
+    allowed, opened = [root.resolve() for root in roots], []
     for path in paths:
-        real = path.resolve()
+        try:
+            real = path.resolve()
+        except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+            raise BadInput(f"{source!r} cannot be read: {one_line(error)}.") from None
+        opened.append(real)
         if not any(real.is_relative_to(root) for root in allowed):
             named = ", ".join(str(root) for root in allowed) or "none"
             raise BadInput(
                 f"{source!r} is outside the folders that data may come from: {named}. "
                 f"The environment variable GLEANER_ROOTS adds folders, separated by {os.pathsep!r}."
             )
+    return opened
 
 
 def is_saved_dataset(folder: Path) -> bool:
@@ -46,6 +56,7 @@ def load_saved_dataset(folder: Path, split: str | None) -> Any:
     from datasets import DatasetDict, load_from_disk
 
     try:
+        _check_lists(folder)
         loaded = load_from_disk(str(folder))
     except Exception as error:  # datasets raises many kinds
         raise BadInput(f"Folder {str(folder)!r} cannot be read by datasets: {one_line(error)}") from None
@@ -55,6 +66,21 @@ def load_saved_dataset(folder: Path, split: str | None) -> Any:
     if name not in loaded:
         raise BadInput(f"Folder {str(folder)!r} has no split {name!r}; its splits are: {', '.join(loaded) or 'none'}.")
     return loaded[name]
+
+
+def _check_lists(folder: Path) -> None:
+    """Raise ValueError where a saved dataset's lists name what is not plainly in its folders: they could lead out."""
+    named = folder / "dataset_dict.json"
+    splits = json.loads(named.read_bytes())["splits"] if named.is_file() else ["."]
+    files = [
+        file["filename"]
+        for split in splits
+        if (folder / str(split) / "state.json").is_file()
+        for file in json.loads((folder / str(split) / "state.json").read_bytes())["_data_files"]
+    ]
+    odd = next((name for name in [*files, *splits] if name != "." and not PLAIN_NAME.fullmatch(str(name))), None)
+    if odd is not None:
+        raise ValueError(f"it names {str(odd)[:80]!r}, which is no file of its folder")
 
 
 def find_data_files(folder: Path, split: str | None) -> list[Path]:

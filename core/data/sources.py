@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core.data.columns import ColumnsKind, check_columns, read_column_file, read_dataset_rows
-from core.data.downloads import download, is_url, passing_folder
+from core.data.downloads import download, is_url, passing_folder, without_password
 from core.data.json_documents import (
     Layout,
     find_layout,
@@ -26,16 +26,19 @@ from core.data.kinds import FILE_SUFFIXES, SNIFFED_BYTES, Kind, recognise_kind, 
 from core.data.places import HUB_ID, check_roots, find_data_files, is_saved_dataset, load_hub, load_saved_dataset
 from core.data.rows import Skip, SourceRow
 from core.data.shapes import USUAL_NAMES, recognise
-from core.data.streams import Meter, UnixLines, is_compressed, open_stream
+from core.data.streams import Meter, UnixLines, is_compressed, open_stream, reason_of_break
 from core.data.tables import plan_table, read_csv_rows
 from core.data.texts import read_jsonl_rows, read_passage_rows
 from core.errors import BadInput
 from core.files import user_path
 from core.settings import IngestSettings
 
-__all__ = ["Source", "SourceRow", "open_source"]
+__all__ = ["Source", "SourceRow", "find_local", "open_source"]
 Read = Callable[[Skip, Meter], Iterator[SourceRow]]
 ReadText = Callable[[str, io.BufferedReader, Skip], Iterator[SourceRow]]
+
+_unpacked: dict[tuple[str, int, int], Path] = {}
+"""Of packed files by path, size and time of change; they go when Python ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,8 @@ def open_source(
         raise BadInput("No source is given; name a file, a folder, a URL or a hub id.")
     parts = [part for name in named for part in _open_parts(name, settings, downloads, roots)]
     meter = Meter()
-    return Source(", ".join(named), partial(_read, parts, meter), sum(part.size for part in parts), meter.position)
+    shown = ", ".join(map(without_password, named))
+    return Source(shown, partial(_read, parts, meter), sum(part.size for part in parts), meter.position)
 
 
 def _read(parts: list[_Part], meter: Meter, start: int = 0) -> Iterator[SourceRow]:
@@ -92,18 +96,30 @@ def _open_parts(
     source: str, settings: IngestSettings, downloads: Path | None, roots: Sequence[Path] | None
 ) -> list[_Part]:
     if is_url(source):
-        return [_open_file(source, download(source, downloads, public_only=roots is not None), settings)]
-    path = user_path(source)
-    is_hub_like = HUB_ID.fullmatch(source) and path.suffix.lower() not in FILE_SUFFIXES
-    if not is_hub_like or path.exists():
-        check_roots(source, [path], roots)
+        fetched = download(source, downloads, public_only=roots is not None)
+        return [_open_file(without_password(source), fetched, settings, suffix_of(fetched))]
+    path = find_local(source, roots)
+    if path is None:
+        return [_of_dataset(source, load_hub(source, settings))]
     if path.is_dir():
         return _open_folder(source, path, settings, roots)
     if path.is_file():
-        return [_open_file(source, path, settings)]
-    if not is_hub_like:
-        raise BadInput(f"There is no file {source!r}; check the path.")
-    return [_of_dataset(source, load_hub(source, settings))]
+        return [_open_file(source, path, settings, suffix_of(user_path(source)))]
+    raise BadInput(f"There is no file {source!r}; check the path.")
+
+
+def find_local(source: str, roots: Sequence[Path] | None) -> Path | None:
+    """The path that a source names, or None for a URL and a hub id. Raises BadInput for one outside the roots."""
+    if is_url(source):
+        return None
+    path = user_path(source)
+    try:
+        if HUB_ID.fullmatch(source) and path.suffix.lower() not in FILE_SUFFIXES and not path.exists():
+            return None
+    except OSError as error:
+        raise BadInput(f"{source!r} cannot be read: {error.strerror}.") from None
+    (path,) = check_roots(source, [path], roots)
+    return path
 
 
 def _open_folder(source: str, path: Path, settings: IngestSettings, roots: Sequence[Path] | None) -> list[_Part]:
@@ -112,12 +128,11 @@ def _open_folder(source: str, path: Path, settings: IngestSettings, roots: Seque
         check_roots(source, path.rglob("*"), roots)
         return [_of_dataset(source, load_saved_dataset(path, settings.split))]
     files = find_data_files(path, settings.split)
-    check_roots(source, files, roots)
     parts, errors = [], []
-    for file in files:
+    for file, real in zip(files, check_roots(source, files, roots), strict=True):
         name = f"{source.rstrip('/')}/{file.relative_to(path).as_posix()}"
         try:
-            parts.append(_open_file(name, file, settings))
+            parts.append(_open_file(name, real, settings, suffix_of(file)))
         except BadInput as error:
             errors.append(error)
             parts.append(_Part(file.stat().st_size, partial(_read_refusal, name, str(error))))
@@ -135,12 +150,12 @@ def _of_dataset(name: str, dataset: Any) -> _Part:
     return _Part(len(dataset), partial(read_dataset_rows, name, dataset))
 
 
-def _open_file(name: str, path: Path, settings: IngestSettings) -> _Part:
-    """Recognise a file. `name` is what its rows say they come from."""
+def _open_file(name: str, path: Path, settings: IngestSettings, suffix: str) -> _Part:
+    """Recognise a file. `name` is what its rows say they come from, `suffix` that of the name it was found by."""
     with open_stream(path) as stream:
         head = stream.read(SNIFFED_BYTES)
     size = path.stat().st_size
-    kind = recognise_kind(name, head, suffix_of(path), USUAL_NAMES)
+    kind = recognise_kind(name, head, suffix, USUAL_NAMES)
     if kind in ("parquet", "arrow-file", "arrow-stream"):
         return _Part(size, _column_reader(name, path, kind))
     is_mac = _has_mac_lines(head, kind)
@@ -148,7 +163,7 @@ def _open_file(name: str, path: Path, settings: IngestSettings) -> _Part:
     read: ReadText = read_passage_rows if kind == "text" else read_jsonl_rows
     if kind == "table":
         whole_lines = head[: head.rfind(b"\n") + 1] if len(head) == SNIFFED_BYTES else head
-        usual = "\t" if suffix_of(path) == ".tsv" else ","
+        usual = "\t" if suffix == ".tsv" else ","
         plan = plan_table(name, whole_lines or head, usual, settings.header, USUAL_NAMES)
         read = partial(read_csv_rows, plan=plan)
     elif kind == "json":
@@ -187,11 +202,24 @@ def _is_row(settings: IngestSettings, value: dict[str, Any]) -> bool:
     return False
 
 
+def _unpack(name: str, path: Path, kind: ColumnsKind) -> Path:
+    """The unpacked file, which is there already where this one was looked into before and has not changed since."""
+    status = path.stat()
+    key = str(path), status.st_size, status.st_mtime_ns
+    if (found := _unpacked.get(key)) and found.exists():
+        return found
+    with open_stream(path) as stream, (passing_folder() / path.stem).open("wb") as unpacked:
+        shutil.copyfileobj(stream, unpacked, 1 << 20)
+        if (broken := reason_of_break(stream)) and kind != "arrow-stream":
+            Path(unpacked.name).unlink()
+            raise BadInput(f"File {name!r} is broken: {broken}.")
+    _unpacked[key] = Path(unpacked.name)
+    return _unpacked[key]
+
+
 def _column_reader(name: str, path: Path, kind: ColumnsKind) -> Read:
     """Columns are read from all places of a file, so a compressed one is unpacked first, and kept."""
     if is_compressed(path):
-        with open_stream(path) as stream, (passing_folder() / path.stem).open("wb") as unpacked:
-            shutil.copyfileobj(stream, unpacked, 1 << 20)
-        path = Path(unpacked.name)
+        path = _unpack(name, path, kind)
     check_columns(name, path, kind)
     return partial(read_column_file, name, path, kind)

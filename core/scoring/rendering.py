@@ -10,7 +10,8 @@ import json
 from typing import Any
 
 from core.errors import BadInput
-from core.records import Message, Rendered, Shown
+from core.records import Message, Rendered, Shown, SpokenTurn
+from core.scoring.bounds import bounded
 from core.scoring.templates import LAYOUTS, Piece, content, is_response, template_identity
 from core.settings import ScoringSettings
 
@@ -52,7 +53,7 @@ class Renderer:
 
     def show(self, messages: list[Message], tools: list[Any] | None = None) -> Shown:
         """The same, with the text cut where prompt and response meet."""
-        rendered, offsets = self._render(messages, tools)
+        rendered, offsets, _ = self._render(messages, tools)
         parts: list[tuple[str, str]] = []
         end = 0
         for (_, after), scored in zip(offsets, rendered.response_mask, strict=False):
@@ -67,11 +68,28 @@ class Renderer:
             parts.append(("cut" if len(offsets) > len(rendered.input_ids) else "prompt", rendered.text[end:]))
         return Shown(rendered, parts, [self.tokenizer.decode([token]) for token in rendered.input_ids])
 
-    def _render(self, messages: list[Message], tools: list[Any] | None) -> tuple[Rendered, list[Span]]:
+    def spoken(self, messages: list[Message], tools: list[Any] | None = None) -> dict[int, SpokenTurn]:
+        """By its place in the conversation each turn that is scored, token by token; nothing where none can be."""
+        rendered, offsets, spans = self._render(messages, tools)
+        if rendered.unscorable_reason:
+            return {}
+        pieces, ends, end = [list[str]() for _ in spans], [start for start, _ in spans], 0
+        for (start, after), is_scored in zip(offsets, rendered.response_mask, strict=False):
+            end = max(end, after)
+            if is_scored:
+                turn = next(i for i, (a, b) in enumerate(spans) if a <= start < after <= b)
+                pieces[turn].append(rendered.text[ends[turn] : end])
+                ends[turn] = end
+        turns = (place for place, message in enumerate(messages) if is_response(message))
+        cuts = (rendered.text[end:b] if rendered.truncated else "" for end, (_, b) in zip(ends, spans, strict=True))
+        return {place: SpokenTurn(*of) for place, of in zip(turns, zip(pieces, cuts, strict=True), strict=True)}
+
+    def _render(self, messages: list[Message], tools: list[Any] | None) -> tuple[Rendered, list[Span], list[Span]]:
+        """What the model is shown, where each of its tokens stands in the text, and where each response does."""
         try:
             text, spans = self._text_and_spans(messages, tools)
         except RenderError as error:
-            return Rendered("", [], [], False, str(error)), []
+            return Rendered("", [], [], False, str(error)), [], []
         encoded = self.tokenizer(
             text, return_offsets_mapping=True, add_special_tokens=self._adds_special_tokens(messages)
         )
@@ -80,7 +98,8 @@ class Renderer:
         if mask:
             mask[0] = 0  # nothing stands before the first token to predict it from
         ids, kept = ids[: self.max_length], mask[: self.max_length]
-        return Rendered(text, ids, kept, sum(kept) < sum(mask), self._reason(mask, kept)), offsets
+        rendered = Rendered(text, ids, kept, sum(kept) < sum(mask), self._reason(mask, kept))
+        return rendered, offsets, spans
 
     def _reason(self, mask: list[int], kept: list[int]) -> str | None:
         if not any(mask):
@@ -151,16 +170,17 @@ class Renderer:
     def _apply(self, messages: list[Message], tools: list[Any] | None, generation: bool) -> str:
         try:
             template = CLOCK + self.tokenizer.get_chat_template(None, tools)
-            return str(
-                self.tokenizer.apply_chat_template(
-                    messages,
-                    tools=tools,
-                    chat_template=template,
-                    tokenize=False,
-                    add_generation_prompt=generation,
-                    date_string=DATE,
+            with bounded():
+                return str(
+                    self.tokenizer.apply_chat_template(
+                        messages,
+                        tools=tools,
+                        chat_template=template,
+                        tokenize=False,
+                        add_generation_prompt=generation,
+                        date_string=DATE,
+                    )
                 )
-            )
         except Exception as error:  # a template is a program of the model's author and may raise anything
             raise RenderError(f"the chat template failed: {str(error) or type(error).__name__}") from error
 

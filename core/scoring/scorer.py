@@ -89,6 +89,13 @@ class Scorer:
             report(len(batch))
         return results
 
+    def weigh(self, tokens: ResponseTokens) -> torch.Tensor:
+        """The features that the design sees, [T, d] or [T, p] float32."""
+        X = tokens.design_features.float()
+        if self.settings.uncertainty_weight:
+            X = X * tokens.gini.to(X.device).sqrt()[:, None]
+        return X if self._projection is None else X @ self._projection
+
     @property
     def _width(self) -> tuple[int, int]:
         d = self.forward.model.dimension
@@ -125,7 +132,7 @@ class Scorer:
         """Means, factors and traces, brought to the CPU in one transfer each."""
         if not batch:
             return []
-        weighted = [self._weigh(tokens) for tokens in batch]
+        weighted = [self.weigh(tokens) for tokens in batch]
         factors, kept = zip(*factor_features(weighted, self.settings.factor_energy), strict=True)
         means = torch.stack([tokens.features.float().mean(dim=0) for tokens in batch]).cpu().numpy()
         traces = torch.stack([(X.double() ** 2).sum() for X in weighted]).tolist()
@@ -134,13 +141,6 @@ class Scorer:
             ExampleFeatures(mean, factor.numpy(), share, trace, len(X))
             for mean, factor, share, trace, X in zip(means, rows, kept, traces, weighted, strict=True)
         ]
-
-    def _weigh(self, tokens: ResponseTokens) -> torch.Tensor:
-        """The features that the design sees, [T, d] or [T, p] float32."""
-        X = tokens.design_features.float()
-        if self.settings.uncertainty_weight:
-            X = X * tokens.gini.to(X.device).sqrt()[:, None]
-        return X if self._projection is None else X @ self._projection
 
 
 def _render_ahead(

@@ -8,7 +8,7 @@ most, then the one that covers most together with it, and so on; their shares ar
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -18,8 +18,9 @@ from core.choices import Cover
 from core.selection.factors import Factors
 
 SKETCH = 24
-SHORTLIST = 8
+SHORTLIST, SHORTEST = 8, 4
 MOST = 3
+MAIN_BLOCK = 256
 LEAST_SHARE = 0.02
 """A further pick is named where it covers at least so much more."""
 
@@ -41,34 +42,71 @@ class Covers:
         likeness = self._sketch(array) @ self._sketches.T  # [rows, picks]
         return [self._cover(int(row), likeness[i]) for i, row in enumerate(array)]
 
+    def main(
+        self, rows: np.ndarray, follow: Callable[[int, int], None] = lambda *_: None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """For each of many `rows` [n], none of them a pick, the pick that alone covers most of it, by its place [n]
+        among the picks, and its share [n]: the best of the few most like it. `follow` is called with the picks done
+        and their number."""
+        count = min(SHORTEST, len(self._picks))
+        blocks = [rows[start : start + MAIN_BLOCK] for start in range(0, len(rows) if count else 0, MAIN_BLOCK)]
+        found = [(self._sketch(block) @ self._sketches.T).topk(count).indices.cpu().numpy() for block in blocks]
+        nearest = np.concatenate([np.zeros((0, max(count, 1)), dtype=np.int64), *found])
+        shares: np.ndarray = np.zeros(nearest.size)
+        order = np.argsort(nearest, axis=None, kind="stable")
+        picks, starts = np.unique(nearest.ravel()[order], return_index=True)
+        for done, (pick, pairs) in enumerate(zip(picks.tolist(), np.split(order, starts[1:]), strict=False), 1):
+            shares[pairs] = self._shares(pick, rows[pairs // nearest.shape[1]])
+            follow(done, len(picks))
+        shares = shares.reshape(nearest.shape)
+        best = shares.argmax(axis=1)[:, None]
+        return np.take_along_axis(nearest, best, axis=1)[:, 0], np.take_along_axis(shares, best, axis=1)[:, 0]
+
+    def _shares(self, pick: int, rows: np.ndarray) -> np.ndarray:
+        """The share [n] of each of these rows that one pick alone covers. With E = L⁻¹ G of the pick's G,
+        `L Lᵀ = λI + G Gᵀ`, what is left of a row's F is log det(I + (F Fᵀ − F EᵀE Fᵀ) / λ)."""
+        G, shares = self._factors.read(self._picks[pick : pick + 1]), np.zeros(len(rows))
+        S = G @ G.T
+        S.diagonal().add_(self._ridge)
+        E = torch.linalg.solve_triangular(torch.linalg.cholesky(S), G, upper=False)
+        for positions in self._factors.blocks(rows):
+            for padded in self._factors.pad(self._factors.read(rows[positions]), rows[positions]):
+                F = padded.rows  # [n, r, p]
+                B, gram = F @ E.T, F @ F.mT
+                alone = _information(gram / self._ridge)
+                share = 1 - _information((gram - B @ B.mT) / self._ridge) / alone
+                shares[positions[padded.positions]] = torch.where(alone > 0, share, 0.0).cpu().numpy()
+        return shares
+
     def _cover(self, row: int, likeness: Tensor) -> list[Cover]:
-        """Greedy over the picks most like this row. With `Q = I − EᵀE = λ V_T⁻¹` of the covers T so far,
-        a pick G adds the rows `L⁻¹ G Q` to E, where `L Lᵀ = λI + G Q Gᵀ`."""
+        """Greedy over the picks most like this row. All is read off the Gram matrix K of its rows and theirs: with
+        `Q = λ V_T⁻¹` of the covers T so far K holds the products `A Q Bᵀ`, and a pick g changes it by the Schur
+        complement `K ← K − K_g (λI + K_gg)⁻¹ K_gᵀ`."""
         before = self._rank.get(row, len(self._picks))
-        F = self._factors.read(np.array([row]))
-        alone = float(_information(F @ F.T / self._ridge))
         nearest = np.sort(likeness[:before].topk(min(SHORTLIST, before)).indices.cpu().numpy())
-        if not len(nearest) or alone <= 0:
-            return []
-        picks, covers, named = self._picks[nearest], list[Cover](), list[int]()
-        G = self._factors.read_padded(picks)  # [n, g, p]
-        FQ, GQ = F, G
-        for _ in range(min(MOST, len(picks))):
-            S = GQ @ G.mT
-            S.diagonal(dim1=1, dim2=2).add_(self._ridge)
-            L = torch.linalg.cholesky(S)  # [n, g, g]
-            B = torch.linalg.solve_triangular(L, GQ @ F.T, upper=False)  # [n, g, r]
-            left = _information((FQ @ F.T - B.mT @ B) / self._ridge)
-            left[named] = torch.inf
-            best = int(left.argmin())
-            share = 1 - float(left[best]) / alone
+        of = np.array([row, *self._picks[nearest]])
+        Z, ends = self._factors.read(of), np.cumsum(self._factors.ranks[of])
+        F, *parts = (slice(int(end - rank), int(end)) for end, rank in zip(ends, self._factors.ranks[of], strict=True))
+        K = Z @ Z.T
+        alone = float(_information(K[F, F] / self._ridge))
+        covers, left = list[Cover](), dict(enumerate(parts))
+        for _ in range(MOST if alone > 0 else 0):
+            if not left:
+                break
+            told = {i: float(_information(self._given(K, part, F)[F] / self._ridge)) for i, part in left.items()}
+            best = min(told, key=lambda i: told[i])
+            share = 1 - told[best] / alone
             if share - (covers[-1].share if covers else 0.0) < LEAST_SHARE:
                 break
-            covers.append(Cover(int(picks[best]), share))
-            named.append(best)
-            E = torch.linalg.solve_triangular(L[best], GQ[best], upper=False)  # [g, p]
-            FQ, GQ = FQ - (F @ E.T) @ E, GQ - (G @ E.T) @ E
+            covers.append(Cover(int(of[1 + best]), share))
+            K = self._given(K, left.pop(best), slice(0, len(K)))
         return covers
+
+    def _given(self, K: Tensor, part: slice, columns: slice) -> Tensor:
+        """Columns of K once the pick that has this part of it is among the covers."""
+        S = K[part, part].clone()
+        S.diagonal().add_(self._ridge)
+        return K[:, columns] - K[:, part] @ torch.cholesky_solve(K[part, columns], torch.linalg.cholesky(S))
 
     def _sketch(self, rows: np.ndarray) -> Tensor:
         """ΩᵀP_iΩ without its trace part, flattened, [n, m²] float32."""

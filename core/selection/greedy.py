@@ -18,6 +18,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from core.selection.following import follow
 from core.selection.room import Room
 
 Search = Literal["lazy", "naive", "stochastic"]
@@ -113,9 +114,9 @@ def search_greedy(
     """
     ones = np.ones(len(rows))
     candidates = Candidates(objective, rows, ones if weights is None else weights.astype(np.float64), room)
-    if plan.search == "stochastic":
-        return _search_stochastic(candidates, plan)
-    return _search_naive(candidates) if plan.search == "naive" else _search_lazy(candidates)
+    search = {"naive": _search_naive, "lazy": _search_lazy}.get(plan.search)
+    steps = search(candidates) if search else _search_stochastic(candidates, plan)
+    return follow("Ordering the pool", steps, plan.picks)
 
 
 def _search_naive(candidates: Candidates) -> Iterator[Step]:

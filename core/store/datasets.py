@@ -4,9 +4,12 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
 from core.blocks import plain_messages
 from core.errors import BadInput
-from core.records import DatasetRow, Example, ExamplePage, ExampleRow, Quarantined
+from core.records import DatasetRow, Example, ExampleRow, Quarantined
 from core.store.database import Database
 from core.store.versions import DATASET_COLUMNS
 
@@ -73,24 +76,50 @@ class Datasets:
             ).fetchall()
         return [row[0] for row in rows]
 
-    def column(self, name: str, column: str) -> list[str]:
-        """A column of the rows as they came, in row order; what is missing or null is "(none)".
+    def grouped(self, name: str, column: str, most: int) -> tuple[np.ndarray, tuple[str, ...]]:
+        """A column of the rows as they came: a code for each row [n], in row order, and the values that the codes point
+        to, ascending; what is missing or null is "(none)".
 
-        Raises BadInput, naming the columns of the first row, when no row has it.
+        Raises BadInput, naming the columns of the first row, when no row has it, and for more than `most` values: they
+        are counted by their hashes first, so that a column of long texts never comes into memory.
         """
+        value = "json_extract_string(original, ?)"
         pointer = "/" + column.replace("~", "~0").replace("/", "~1")
         with self._database.reading() as cursor:
-            rows = cursor.execute(
-                "SELECT json_extract_string(original, ?) FROM examples WHERE dataset = ? ORDER BY row_number",
+            given, values = cursor.execute(
+                f"SELECT count(hashed), count(DISTINCT hashed) + (count(*) > count(hashed))::INTEGER FROM "  # noqa: S608
+                f"(SELECT CASE WHEN {value} IS NOT NULL THEN hash({value}) END AS hashed FROM examples "
+                "WHERE dataset = ?)",
+                [pointer, pointer, name],
+            ).fetchall()[0]
+            if not given:
+                raise BadInput(self._without_column(name, column))
+            if values > most:
+                raise BadInput(
+                    f"Column {column!r} has {values:,} values; a column with at most {most:,} can be grouped by."
+                )
+            text = f"coalesce({value}, '(none)')"
+            found = cursor.execute(
+                f"SELECT DISTINCT {text} FROM examples WHERE dataset = ?",  # noqa: S608
                 [pointer, name],
             ).fetchall()
-            if all(row[0] is None for row in rows):
-                first = cursor.execute(
-                    "SELECT json_keys(original) FROM examples WHERE dataset = ? ORDER BY row_number LIMIT 1", [name]
-                ).fetchall()
-                known = ", ".join(first[0][0] if first else [])
-                raise BadInput(f"No row of dataset {name!r} has a column {column!r}; the first row has {known}.")
-        return ["(none)" if row[0] is None else row[0] for row in rows]
+            names = sorted(row[0] for row in found)
+            cursor.register("named", pa.table({"value": pa.array(names, pa.string()), "code": range(len(names))}))
+            codes = cursor.execute(
+                f"SELECT code FROM examples JOIN named ON value = {text} WHERE dataset = ? "  # noqa: S608
+                "ORDER BY row_number",
+                [pointer, name],
+            ).fetchnumpy()["code"]
+            cursor.unregister("named")
+        return np.asarray(codes, dtype=np.int64), tuple(names)
+
+    def _without_column(self, name: str, column: str) -> str:
+        with self._database.reading() as cursor:
+            first = cursor.execute(
+                "SELECT json_keys(original) FROM examples WHERE dataset = ? ORDER BY row_number LIMIT 1", [name]
+            ).fetchall()
+        known = ", ".join(first[0][0] if first else [])
+        return f"No row of dataset {name!r} has a column {column!r}; the first row has {known}."
 
     def full_texts(self, name: str) -> list[str]:
         """Prompt and response of every example as one text, in row order."""
@@ -115,19 +144,15 @@ class Datasets:
                 found += [key] if 2 <= counted[0][0] <= most else []
         return found
 
-    def page(self, name: str, offset: int, limit: int, search: str = "") -> ExamplePage:
-        """A page of examples whose prompt or response contains `search`, in row order."""
-        condition = (
-            "dataset = ? AND (? = '' OR contains(lower(prompt), lower(?)) OR contains(lower(response), lower(?)))"
-        )
-        values: list[Any] = [name, search, search, search]
+    def rows_containing(self, name: str, search: str) -> np.ndarray:
+        """The rows whose prompt or response contains `search`, whatever its case, ascending."""
         with self._database.reading() as cursor:
-            total = cursor.execute(f"SELECT count(*) FROM examples WHERE {condition}", values).fetchall()[0][0]  # noqa: S608
             found = cursor.execute(
-                f"SELECT row_number FROM examples WHERE {condition} ORDER BY row_number LIMIT ? OFFSET ?",  # noqa: S608
-                [*values, limit, offset],
-            ).fetchall()
-        return ExamplePage(self.texts(name, [row[0] for row in found]), total)
+                "SELECT row_number FROM examples WHERE dataset = ? "
+                "AND (contains(lower(prompt), lower(?)) OR contains(lower(response), lower(?))) ORDER BY row_number",
+                [name, search, search],
+            ).fetchnumpy()
+        return np.asarray(found["row_number"], dtype=np.int64)
 
     def texts(self, name: str, rows: Sequence[int]) -> list[ExampleRow]:
         """Prompt and response of these rows, in the order asked for."""

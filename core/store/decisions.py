@@ -7,9 +7,10 @@ example that stand, the last one counts.
 from collections.abc import Sequence
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
-from core.choices import Decision, Standing
+from core.choices import Decided, Decision, Made, Standing
 from core.errors import BadInput
 from core.store.database import Database
 
@@ -21,30 +22,29 @@ class Decisions:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._standing: dict[str, tuple[int, Standing]] = {}
 
-    def add(
-        self, dataset: str, rows: Sequence[int], kind: str, why: str, who: str, undoes: int | None = None
-    ) -> list[int]:
+    def add(self, dataset: str, rows: Sequence[int], kind: str, why: str, who: str) -> list[int]:
         """Append a decision for each row, all or none; returns their numbers."""
         with self._database.writing() as cursor:
-            first = cursor.execute("SELECT coalesce(max(decision), 0) + 1 FROM decisions").fetchall()[0][0]
-            numbers = list(range(first, first + len(rows)))
-            incoming = pa.table({"decision": pa.array(numbers, pa.int64()), "row_number": pa.array(rows, pa.int64())})
-            cursor.register("incoming", incoming)
-            cursor.execute(
-                "INSERT INTO decisions (decision, dataset, row_number, kind, why, who, undoes) "
-                "SELECT decision, ?, row_number, ?, ?, ?, ?::BIGINT FROM incoming",
-                [dataset, kind, why, who, undoes],
-            )
-            cursor.unregister("incoming")
-        return numbers
+            return _append(cursor, [(dataset, row, None) for row in rows], kind, why, who)
 
-    def get(self, decision: int) -> Decision:
-        """Raises BadInput for a decision that is not there."""
-        found = self._find("decision = ?", [decision])
-        if not found:
-            raise BadInput(f"There is no decision {decision}; `decisions` lists them.")
-        return found[0]
+    def undo(self, decisions: Sequence[int], why: str, who: str) -> list[int]:
+        """Undo decisions by new ones, all or none; returns their numbers in the same order.
+
+        Raises BadInput for one that is not there, or that is undone already.
+        """
+        with self._database.writing() as cursor:
+            named = _read(cursor, "decision IN (SELECT unnest(?::BIGINT[]))", [list(decisions)])
+            found = {made.decision: made for made in named}
+            if missing := [number for number in decisions if number not in found]:
+                raise BadInput(f"There is no decision {missing[0]}; `decisions` lists them.")
+            near = "(dataset, row_number) IN (SELECT (dataset, row_number) FROM decisions WHERE decision IN "
+            undone = undone_by(_read(cursor, f"{near}(SELECT unnest(?::BIGINT[])))", [list(decisions)]))
+            if gone := [number for number in decisions if number in undone]:
+                raise BadInput(f"Decision {gone[0]} is undone already; undo that undo to bring it back.")
+            taken = [(found[number].dataset, found[number].row, number) for number in dict.fromkeys(decisions)]
+            return _append(cursor, taken, "undo", why, who)
 
     def of_dataset(self, dataset: str) -> list[Decision]:
         """Every decision on a dataset, in the order in which they were made."""
@@ -54,21 +54,104 @@ class Decisions:
         """The history of one example."""
         return self._find("dataset = ? AND row_number = ?", [dataset, row])
 
-    def standing(self, dataset: str) -> Standing:
-        """The pins and bans in force."""
-        return standing(self.of_dataset(dataset))
+    def open_of_rows(self, dataset: str, rows: Sequence[int]) -> list[Decision]:
+        """Those pins, bans and notes of these examples that nobody undid, in the order in which they were made."""
+        made = self._find("dataset = ? AND row_number IN (SELECT unnest(?::BIGINT[]))", [dataset, list(rows)])
+        undone = undone_by(made)
+        return [one for one in made if one.kind != "undo" and one.decision not in undone]
 
-    def stands(self, decision: Decision) -> bool:
-        """Whether nobody undid it."""
-        return decision.decision not in undone_by(self.of_row(decision.dataset, decision.row))
+    def count(self, dataset: str) -> int:
+        """How many decisions there are on a dataset."""
+        with self._database.reading() as cursor:
+            return int(cursor.execute("SELECT count(*) FROM decisions WHERE dataset = ?", [dataset]).fetchall()[0][0])
+
+    def made_together(self, dataset: str, most: int, row: int | None = None) -> tuple[list[Decided], int]:
+        """What was decided at once on a dataset, or on one example of it, the last first, at most so many; and how many
+        there are."""
+        with self._database.reading() as cursor:
+            rows = cursor.execute(
+                """
+                WITH made AS (SELECT * FROM decisions WHERE dataset = $1 AND ($2 IS NULL OR row_number = $2)),
+                undone AS (SELECT DISTINCT undoes FROM made WHERE undoes IS NOT NULL),
+                grouped AS (
+                    SELECT made_at, kind, why, who, min(decision) AS first, max(decision) AS last,
+                        count(*) AS decisions, min(row_number) AS row_number, min(made.undoes) AS undoes,
+                        count(*) FILTER (undone.undoes IS NULL) AS open
+                    FROM made LEFT JOIN undone ON decision = undone.undoes GROUP BY made_at, kind, why, who
+                )
+                SELECT first, last, kind, why, who, made_at, decisions, row_number, undoes, open, count(*) OVER ()
+                FROM grouped ORDER BY last DESC LIMIT $3
+                """,
+                [dataset, row, most],
+            ).fetchall()
+        return [Decided(dataset, *each[:-1]) for each in rows], int(rows[0][-1]) if rows else 0
+
+    def made_since(self, dataset: str, decision: int) -> list[Made]:
+        """Who decided how much after the decision of this number, in the order of their first."""
+        with self._database.reading() as cursor:
+            rows = cursor.execute(
+                "SELECT who, kind, count(*), min(row_number) FROM decisions WHERE dataset = ? AND decision > ? "
+                "GROUP BY who, kind ORDER BY min(decision)",
+                [dataset, decision],
+            ).fetchall()
+        return [Made(*row) for row in rows]
+
+    def open_of(self, decided: Decided) -> list[int]:
+        """Those of decisions made at once that nobody undid."""
+        with self._database.reading() as cursor:
+            rows = cursor.execute(
+                "SELECT decision FROM decisions WHERE dataset = $1 AND made_at = $2 AND kind = $3 AND why = $4 "
+                "AND who = $5 AND decision BETWEEN $6 AND $7 AND decision NOT IN "
+                "(SELECT undoes FROM decisions WHERE dataset = $1 AND undoes IS NOT NULL) ORDER BY decision",
+                [decided.dataset, decided.made_at, decided.kind, decided.why, decided.who, decided.first, decided.last],
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def newest(self, dataset: str) -> int:
+        """The number of the last decision on a dataset; 0 before the first."""
+        with self._database.reading() as cursor:
+            rows = cursor.execute("SELECT coalesce(max(decision), 0) FROM decisions WHERE dataset = ?", [dataset])
+            return int(rows.fetchall()[0][0])
+
+    def standing(self, dataset: str) -> Standing:
+        """The pins and bans in force, worked out anew after a decision only: of the decisions that are there, none is
+        ever changed or removed."""
+        newest = self.newest(dataset)
+        number, found = self._standing.get(dataset, (-1, Standing()))
+        if number != newest:
+            found = standing(self.of_dataset(dataset))
+            self._standing[dataset] = newest, found
+        return found
 
     def _find(self, condition: str, values: list[Any]) -> list[Decision]:
         with self._database.reading() as cursor:
-            rows = cursor.execute(
-                f"SELECT {COLUMNS} FROM decisions WHERE {condition} ORDER BY decision",  # noqa: S608
-                values,
-            ).fetchall()
-        return [Decision(*row) for row in rows]
+            return _read(cursor, condition, values)
+
+
+def _read(cursor: duckdb.DuckDBPyConnection, condition: str, values: list[Any]) -> list[Decision]:
+    rows = cursor.execute(
+        f"SELECT {COLUMNS} FROM decisions WHERE {condition} ORDER BY decision",  # noqa: S608
+        values,
+    ).fetchall()
+    return [Decision(*row) for row in rows]
+
+
+def _append(
+    cursor: duckdb.DuckDBPyConnection, made: Sequence[tuple[str, int, int | None]], kind: str, why: str, who: str
+) -> list[int]:
+    """Append decisions of one kind, each a dataset, a row and what it undoes."""
+    first = cursor.execute("SELECT coalesce(max(decision), 0) + 1 FROM decisions").fetchall()[0][0]
+    numbers, (datasets, rows, undoes) = list(range(first, first + len(made))), zip(*made, strict=True)
+    columns = {"decision": numbers, "row_number": rows, "undoes": undoes}
+    incoming = pa.table({name: pa.array(values, pa.int64()) for name, values in columns.items()})
+    cursor.register("incoming", incoming.append_column("dataset", pa.array(datasets, pa.string())))
+    cursor.execute(
+        "INSERT INTO decisions (decision, dataset, row_number, kind, why, who, undoes) "
+        "SELECT decision, dataset, row_number, ?, ?, ?, undoes FROM incoming",
+        [kind, why, who],
+    )
+    cursor.unregister("incoming")
+    return numbers
 
 
 def standing(decisions: Sequence[Decision]) -> Standing:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from core.errors import BadInput
 from core.records import DatasetRow
 from core.store.database import Database
+from core.store.judgements import carry_judgements
 from core.store.versions import carry_decisions, carry_repairs, enter_dataset
 
 
@@ -77,10 +78,13 @@ class Loads:
         with self._database.writing() as cursor:
             if not _is_under_way(cursor, load.load):
                 return False
+            if (held := _count(cursor, dataset.name)) != dataset.rows_loaded:
+                raise ValueError(f"{held:,} of {dataset.rows_loaded:,} examples are there")
             number_repeats(cursor, dataset.name)
             enter_dataset(cursor, dataset)
             if dataset.previous:
                 carry_decisions(cursor, dataset.previous, dataset.name)
+                carry_judgements(cursor, dataset.previous, dataset.name)
                 carry_repairs(cursor, dataset.previous, dataset.name)
             _forget(cursor, load.load)
         return True
@@ -92,6 +96,10 @@ class Loads:
                 for table in ("examples", "quarantine"):
                     cursor.execute(f"DELETE FROM {table} WHERE dataset = ?", [load.dataset])  # noqa: S608
                 _forget(cursor, load.load)
+
+
+def _count(cursor: duckdb.DuckDBPyConnection, dataset: str) -> int:
+    return int(cursor.execute("SELECT count(*) FROM examples WHERE dataset = ?", [dataset]).fetchall()[0][0])
 
 
 def insert_rows(cursor: duckdb.DuckDBPyConnection, dataset: str, table: pa.Table) -> None:

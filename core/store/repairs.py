@@ -13,6 +13,7 @@ import pyarrow as pa
 from core.errors import BadInput
 from core.records import DatasetRow, Entry, EntryGroup
 from core.store.database import Database
+from core.store.judgements import carry_judgements
 from core.store.loads import insert_rows, number_repeats
 from core.store.versions import carry_decisions, enter_dataset
 
@@ -117,6 +118,7 @@ class Repairs:
             enter_dataset(cursor, after)
             if after.name != before.name:
                 carry_decisions(cursor, before.name, after.name)
+                carry_judgements(cursor, before.name, after.name)
 
 
 def _check_waiting(cursor: duckdb.DuckDBPyConnection, dataset: DatasetRow, entries: Sequence[int]) -> None:

@@ -67,7 +67,14 @@ class Runs:
             rows = cursor.execute("SELECT pass, shard FROM shards WHERE run = ?", [run]).fetchall()
         return {(row[0], row[1]) for row in rows}
 
-    def take_shard(self, run: str, scoring_pass: str, shard: str, columns: dict[str, Any]) -> None:
+    def count_shards(self, run: str) -> int:
+        """How many shards and maps are in the database: it grows with each that is taken in."""
+        with self._database.reading() as cursor:
+            return int(cursor.execute("SELECT count(*) FROM shards WHERE run = ?", [run]).fetchall()[0][0])
+
+    def take_shard(
+        self, run: str, scoring_pass: str, shard: str, columns: dict[str, Any], sha256: str | None = None
+    ) -> None:
         """Insert a shard's scores together with its own record: exactly once, whoever calls."""
         table = pa.table({name: _nullable(values) for name, values in columns.items()})
         with self._database.writing() as cursor:
@@ -82,7 +89,7 @@ class Runs:
                 [run, scoring_pass],
             )
             cursor.unregister("incoming")
-            cursor.execute("INSERT INTO shards VALUES (?, ?, ?)", [run, scoring_pass, shard])
+            cursor.execute("INSERT INTO shards VALUES (?, ?, ?, ?)", [run, scoring_pass, shard, sha256])
 
     def counts(self, run: str) -> dict[str, int]:
         """Rows scored and unscorable, and response tokens, of the base pass so far."""
@@ -109,15 +116,15 @@ class Runs:
             ).fetchall()
         return [(row[0], row[1]) for row in rows]
 
-    def store_map(self, run: str, rows: np.ndarray, points: np.ndarray) -> None:
-        """Replace a run's map; `points` is [n, 2] float32 for the row numbers [n]."""
+    def store_map(self, run: str, name: str, rows: np.ndarray, points: np.ndarray) -> None:
+        """Replace a run's map by the one of this name; `points` is [n, 2] float32 for the row numbers [n]."""
         table = pa.table({"row_number": rows, "x": points[:, 0], "y": points[:, 1]})
         with self._database.writing() as cursor:
             cursor.execute("DELETE FROM map_points WHERE run = ?", [run])
             cursor.register("incoming", table)
             cursor.execute("INSERT INTO map_points SELECT ?, row_number, x, y FROM incoming", [run])
             cursor.unregister("incoming")
-            cursor.execute("INSERT OR IGNORE INTO shards VALUES (?, 'map', 'points.npz')", [run])
+            cursor.execute("INSERT OR IGNORE INTO shards VALUES (?, 'map', ?, NULL)", [run, name])
 
     def map_points(self, run: str) -> pa.Table:
         """Columns row_number, x, y in row order; empty when the run has no map yet."""

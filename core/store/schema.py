@@ -140,4 +140,20 @@ STEPS: tuple[tuple[str, str], ...] = (
         CREATE TABLE load_blocks (load VARCHAR NOT NULL, block BIGINT NOT NULL, PRIMARY KEY (load, block));
         """,
     ),
+    (
+        "judgements of examples in review queues",
+        """
+        CREATE TABLE judgements (
+            judgement BIGINT PRIMARY KEY, dataset VARCHAR NOT NULL, row_number BIGINT NOT NULL,
+            queue VARCHAR NOT NULL, verdict VARCHAR NOT NULL, why VARCHAR NOT NULL, who VARCHAR NOT NULL,
+            made_at TIMESTAMP NOT NULL DEFAULT (now() AT TIME ZONE 'UTC')
+        );
+        """,
+    ),
+    (
+        "the hash of each shard, as it was when its scores were taken in",
+        """
+        ALTER TABLE shards ADD COLUMN sha256 VARCHAR;
+        """,
+    ),
 )

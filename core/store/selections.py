@@ -3,11 +3,13 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
-from core.choices import LeftOut, Outcome, Pick, SelectionRow
+from core.choices import Ledger, LeftOut, Outcome, Pick, SelectionRow
 from core.errors import BadInput
 from core.store.database import Database
 
@@ -16,6 +18,7 @@ SELECTION_COLUMNS = (
     "upper_bound, variance, evaluations, order_name, curve, comparison"
 )
 JSON_COLUMNS = ("settings", "envelope", "variance", "evaluations", "curve", "comparison")
+PICK_COLUMNS = "rank, row_number, gain, gain_alone, cumulative, response_tokens, reason, objective_gain"
 PICK_SCHEMA = pa.schema(
     [
         ("rank", pa.int64()),
@@ -87,15 +90,32 @@ class Selections:
             raise BadInput(f"There is no selection {selection!r}; `select` prints the name of each it makes.")
         return found[0]
 
-    def picks(self, selection: str) -> list[Pick]:
-        """The ledger, in rank order."""
+    def picks(self, selection: str, rows: Sequence[int] | None = None) -> list[Pick]:
+        """The ledger, in rank order: all of it, or the picks at `rows`."""
+        condition, values = "selection = ?", list[Any]([selection])
+        if rows is not None:
+            condition, values = f"{condition} AND row_number IN (SELECT unnest(?::BIGINT[]))", [selection, list(rows)]
         with self._database.reading() as cursor:
-            rows = cursor.execute(
-                "SELECT rank, row_number, gain, gain_alone, cumulative, response_tokens, reason, objective_gain "
-                "FROM picks WHERE selection = ? ORDER BY rank",
-                [selection],
+            found = cursor.execute(
+                f"SELECT {PICK_COLUMNS} FROM picks WHERE {condition} ORDER BY rank",  # noqa: S608
+                values,
             ).fetchall()
-        return [Pick(*row) for row in rows]
+        return [Pick(*row) for row in found]
+
+    def ledger(self, selection: str) -> Ledger:
+        """All picks as arrays, in rank order: for selections of any length."""
+        with self._database.reading() as cursor:
+            found = cursor.execute(
+                "SELECT row_number, gain, gain_alone, cumulative, response_tokens, objective_gain FROM picks "
+                "WHERE selection = ? ORDER BY rank",
+                [selection],
+            ).fetchnumpy()
+        rows, tokens = (np.asarray(found[name], dtype=np.int64) for name in ("row_number", "response_tokens"))
+        gains = {
+            name: np.ma.filled(np.ma.asarray(found[name], dtype=np.float64), np.nan)
+            for name in ("gain", "gain_alone", "cumulative", "objective_gain")
+        }
+        return Ledger(rows=rows, response_tokens=tokens, **gains)
 
     def left_out(self, selection: str, rows: Sequence[int] | None = None) -> list[LeftOut]:
         """What the examples outside a selection would bring, in row order: all of them, or those at `rows`."""
@@ -122,6 +142,35 @@ class Selections:
             ).fetchall()
         return [Outcome(*row) for row in found]
 
+    def places(self, selection: str, count: int) -> dict[str, np.ndarray]:
+        """What a selection makes of each of `count` rows, as arrays [count]: `rank`, 0 outside it; of those outside
+        the `gate` that kept it out, "" if unknown, the `other` row that stands for it, and the budget at which it
+        `enters`, both −1 if unknown."""
+        with self._database.reading() as cursor:
+            picks = cursor.execute("SELECT row_number, rank FROM picks WHERE selection = ?", [selection]).fetchnumpy()
+            left = cursor.execute(
+                "SELECT row_number, gate, coalesce(other_row, -1) AS other, coalesce(enters, -1) AS enters "
+                "FROM outcomes WHERE selection = ?",
+                [selection],
+            ).fetchnumpy()
+        rank, other, enters = (np.full(count, blank, dtype=np.int64) for blank in (0, -1, -1))
+        gate = np.full(count, "", dtype=object)
+        rank[picks["row_number"]] = picks["rank"]
+        for array, name in ((gate, "gate"), (other, "other"), (enters, "enters")):
+            array[left["row_number"]] = left[name]
+        return {"rank": rank, "gate": gate, "other": other, "enters": enters}
+
+    def gains(self, selection: str) -> dict[str, np.ndarray]:
+        """What each scored example tells, as arrays in `row` order: its `rank`, 0 if it was left out, its `gain_alone`,
+        and the `gain` that it would bring now, 0 for a pick; in nats."""
+        with self._database.reading() as cursor:
+            found = cursor.execute(
+                'SELECT row_number AS "row", rank, gain_alone, 0.0::DOUBLE AS gain FROM picks WHERE selection = $1 '
+                "UNION ALL SELECT row_number, 0, gain_alone, gain FROM left_out WHERE selection = $1 ORDER BY 1",
+                [selection],
+            ).fetchnumpy()
+        return {name: np.asarray(values) for name, values in found.items()}
+
     def gates(self, selection: str) -> list[tuple[str, int]]:
         """How many examples each gate kept out, the most frequent first."""
         with self._database.reading() as cursor:
@@ -139,7 +188,13 @@ class Selections:
         return [_selection(row) for row in rows]
 
 
+@lru_cache(maxsize=256)
+def _read_json(text: str) -> Any:
+    """Read once: a page asks for its selection many times. Nobody changes what it gets."""
+    return json.loads(text)
+
+
 def _selection(row: Sequence[Any]) -> SelectionRow:
     values = dict(zip(SELECTION_COLUMNS.split(", "), row, strict=True))
-    values |= {name: json.loads(values[name]) for name in JSON_COLUMNS if values[name] is not None}
+    values |= {name: _read_json(values[name]) for name in JSON_COLUMNS if values[name] is not None}
     return SelectionRow(**values)

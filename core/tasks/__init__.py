@@ -49,16 +49,8 @@ def check(folder: Path, progress: Progress, *, file: str, trainer: Any, model: s
     return {"will_train": found.will_train}
 
 
-def project(folder: Path, progress: Progress, *, settings: dict[str, Any]) -> dict[str, Any]:
+def project(folder: Path, progress: Progress, *, settings: dict[str, Any], name: str = "points.npz") -> dict[str, Any]:
     """Draw the map of the run whose folder holds this job's folder."""
-    import numpy as np
+    from core.tasks.mapping import draw_map
 
-    from core.insight.projection import fit_projection
-    from core.scoring.arrays import open_arrays
-
-    progress.begin("Drawing the map", 0, "")
-    arrays = open_arrays(RunFolder(folder.parent).arrays)
-    rows, points = fit_projection(arrays.mean_features, ProjectionSettings.checked(**settings))
-    with replacing(folder / "points.npz") as partial, partial.open("wb") as stream:
-        np.savez(stream, rows=rows, points=points)
-    return {"points": len(rows)}
+    return draw_map(folder, progress, name, ProjectionSettings.checked(**settings))

@@ -6,7 +6,7 @@ A block is complete or absent, so a load that is killed goes on behind the last 
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from core.records import Example, Quarantined
 from core.settings import IngestSettings
 
 BLOCK_ROWS = int(os.environ.get("GLEANER_BLOCK_ROWS", "10000"))
+BLOCK_LENGTH = 1 << 27
 
 
 def load(
@@ -65,12 +66,24 @@ def _read_blocks(ingest: Ingest, blocks: Blocks, progress: Progress, read: int, 
     progress.begin("Loading", (ingest.source.size if by_bytes else ingest.limit) or 0, "bytes" if by_bytes else "rows")
     position, number = 0, blocks.count()
     outcomes = ingest.outcomes(read, loaded)
-    while rows := list(islice(outcomes, BLOCK_ROWS)):
+    while rows := _next_block(outcomes):
         blocks.write(*_as_block(rows, number, read))
         number, read = number + 1, read + len(rows)
         now = ingest.source.position() if by_bytes else read
         progress.advance(now - position)
         position = now
+
+
+def _next_block(outcomes: Iterator[Example | Quarantined]) -> list[Example | Quarantined]:
+    """So many rows as one block holds: long ones are fewer."""
+    rows: list[Example | Quarantined] = []
+    length = 0
+    for outcome in islice(outcomes, BLOCK_ROWS):
+        rows.append(outcome)
+        length += len(outcome.original if isinstance(outcome, Example) else outcome.raw)
+        if length > BLOCK_LENGTH:
+            break
+    return rows
 
 
 def _as_block(

@@ -7,9 +7,7 @@ share, each later one on what InstructDiff's rule selects by the round before.
 
 import json
 import os
-import resource
 import shutil
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ import numpy as np
 
 from core.errors import BadInput
 from core.files import replacing
-from core.jobs.progress import Progress
+from core.jobs.progress import Progress, peak_memory_mb
 from core.records import Example, Rendered
 from core.scoring.arrays import join_shards
 from core.scoring.calibration import calibrate, draw_share
@@ -38,7 +36,6 @@ from core.tasks.reuse import EarlierRun
 from core.tasks.rows import InputRows
 from core.workspace import RoundFolder, RunFolder, WorkspaceFolder
 
-KILOBYTES = 1024 if sys.platform != "darwin" else 1024**2
 COLUMNS = ("rows", "response_tokens", "nll", "entropy")
 
 
@@ -79,7 +76,7 @@ class ScoringRun:
             "tokens": tokens,
             "seconds": self.progress.seconds,
             "notes": self._notes,
-            "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KILOBYTES,
+            "peak_memory_mb": peak_memory_mb(),
         }
 
     def _note_other_versions(self) -> None:

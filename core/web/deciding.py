@@ -1,15 +1,19 @@
 """Pin, ban and note, wherever examples are shown; and what such a decision costs."""
 
 from collections.abc import Sequence
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
 
-from core.choices import Decision, SelectionRow, Standing, WhatIf
+from core.choices import Decided, Decision, SelectionRow, Standing, WhatIf
 from core.errors import GleanerError
-from core.web.notices import escape_markdown, say
-from core.web.session import current_selection, open_bench
-from core.web.theme import format_count, format_sig
+from core.people import Role
+from core.web.cut import cut_order
+from core.web.notices import escape_markdown, lead_to, say
+from core.web.session import allowed, current_person, current_selection, open_bench
+from core.web.tables import example_columns
+from core.web.theme import NO_NUMBER, format_count, format_sig
 
 BUTTONS = {"pin": "Pin", "ban": "Ban", "note": "Note"}
 HELP = {
@@ -18,38 +22,90 @@ HELP = {
     "note": "Keeps the words beside it; changes no selection.",
 }
 DONE = {"pin": "Pinned", "ban": "Banned", "note": "Noted"}
-MOST_NAMED = 3
+MOST_NAMED, MOST_SHOWN = 3, 50
 
 
 def decide_on(dataset: str, rows: Sequence[int], key: str) -> None:
     """The three buttons for these examples, with a reason."""
     if not rows:
         return
-    what = f"row {rows[0]:,}" if len(rows) == 1 else f"{format_count(len(rows))} examples"
-    why = st.text_input(f"Why, for {what}", key=f"{key}.why", placeholder="A note needs it")
+    what = name_rows(rows)
+    why = st.text_input(f"Why, for {what}", key=f"{key}.why", placeholder="A reason; a note needs it")
     for column, (kind, label) in zip(st.columns(len(BUTTONS)), BUTTONS.items(), strict=True):
-        if column.button(label, key=f"{key}.{kind}", help=HELP[kind], width="stretch"):
-            open_bench().decide(dataset, rows, kind, why)
-            say(f"{DONE[kind]} {what}. {tell_change(current_selection())}".strip())
+        if column.button(label, key=f"{key}.{kind}", width="stretch", **allowed(Role.ANNOTATOR, HELP[kind])):
+            decide(dataset, rows, kind, why)
             st.rerun()
 
 
-def decide_in_table(dataset: str, table: pd.DataFrame, key: str, config: dict) -> None:
-    """A table of examples with a column Row, whose chosen lines can be decided on."""
-    event = st.dataframe(
+def decide(dataset: str, rows: Sequence[int], kind: str, why: str) -> None:
+    """Decide in the name of who sits here; say what it changed, and what others had decided about the same."""
+    bench, person = open_bench(), current_person()
+    before = rows_of(bench.decisions.standing(dataset), kind)
+    made = set(bench.decide(dataset, rows, kind, why, person))
+    others = [one for one in bench.decisions.open_of_rows(dataset, rows) if one.decision not in made]
+    told = [f"{DONE[kind]} {name_rows(rows)}."]
+    if held := sum(row in before for row in rows):
+        told.append(f"{'It was' if len(rows) == 1 else f'{format_count(held)} of them were'} that already.")
+    told += tell_others([one for one in others if one.who != person], kind)
+    say(" ".join([*told, tell_change(current_selection())]).strip())
+
+
+def rows_of(standing: Standing, kind: str) -> frozenset[int]:
+    """The examples for which a pin or a ban is in force; none for a note."""
+    return frozenset({"pin": standing.pinned, "ban": standing.banned}.get(kind, ()))
+
+
+def tell_others(made: Sequence[Decision], kind: str) -> list[str]:
+    """What others decided about examples on which somebody decides now, of one example the last of each of them."""
+    if not made:
+        return []
+    rows, last = {one.row for one in made}, list({one.who: one for one in made}.values())
+    if len(rows) > 1:
+        who = f"{last[0].who} decided" if len(last) == 1 else f"{format_count(len(last))} others decided"
+        told = f"{who} on {format_count(len(rows))} of them before"
+    else:
+        told = ", ".join(
+            f"{one.who} {DONE[one.kind].lower()} it {one.made_at:%d %b %Y %H:%M}" for one in last[-MOST_NAMED:]
+        )
+    counts = ", the last one counts" if kind != "note" and any(one.kind != "note" for one in made) else ""
+    return [f"{told}; {'both' if len(made) == 1 else 'all'} stand{counts}."]
+
+
+def name_rows(rows: Sequence[int]) -> str:
+    """`row 17`, or how many."""
+    return f"row {rows[0]:,}" if len(rows) == 1 else f"{format_count(len(rows))} examples"
+
+
+def decide_in_table(
+    dataset: str,
+    table: pd.DataFrame,
+    key: str,
+    config: dict[str, Any] | None = None,
+    height: int | Literal["content"] = "content",
+) -> list[int]:
+    """A table of examples with a column Row, whose ticked lines can be read and decided on; returns their rows.
+
+    `config` is what some columns need beside what all tables of examples have in common.
+    """
+    event: Any = st.dataframe(
         table,
         hide_index=True,
-        height="content",
-        column_config=config,
+        height=height,
+        column_config=example_columns(table) | (config or {}),
+        placeholder=NO_NUMBER,
         on_select="rerun",
         selection_mode="multi-row",
         key=key,
     )
-    rows = [int(table["Row"].iloc[line]) for line in event.selection.rows if line < len(table)]
+    rows = [int(table["Row"].iloc[line]) for line in event["selection"]["rows"] if line < len(table)]
     if rows:
-        decide_on(dataset, rows, f"{key}.decide")
+        with st.container(border=True):
+            if len(rows) == 1:
+                lead_to("example", f"Read row {rows[0]:,}", row=str(rows[0]))
+            decide_on(dataset, rows, f"{key}.decide")
     else:
-        st.caption("Tick lines to pin, ban or note their examples.")
+        st.caption("Tick lines to read, pin, ban or note their examples.")
+    return rows
 
 
 def tell_change(selection: SelectionRow | None) -> str:
@@ -57,12 +113,14 @@ def tell_change(selection: SelectionRow | None) -> str:
     if selection is None or not open_bench().newer_decisions(selection):
         return ""
     try:
-        seen = open_bench().what_if(selection.selection)
+        seen = cut_order(selection, selection.budget)
     except GleanerError:
-        return "They count when you select again."
+        return "The decisions made since this selection count when you select again."
     if not seen.entered and not seen.displaced:
-        return "They leave it as it is."
-    return f"{describe_change(selection, seen)} Select again to keep to them."
+        return "The decisions made since this selection leave it as it is."
+    return (
+        f"All decisions since this selection together: {describe_change(selection, seen)} Select again to keep to them."
+    )
 
 
 def describe_change(selection: SelectionRow, seen: WhatIf) -> str:
@@ -72,7 +130,7 @@ def describe_change(selection: SelectionRow, seen: WhatIf) -> str:
     change = seen.information - selection.log_det
     about = "" if seen.is_exact else "about "
     words = "no information" if abs(change) < 5e-4 else f"{about}{format_sig(abs(change))} nats"
-    told = [f"{'Loses' if change < 0 else 'Wins'} {words}"]
+    told = [f"{'loses' if change < 0 else 'wins'} {words}"]
     told += [f"{_name(seen.entered)} would enter"] if seen.entered else []
     told += [f"{_name(seen.displaced)} would leave"] if seen.displaced else []
     return ", ".join(told) + "."
@@ -84,45 +142,53 @@ def tell_prices(selection: SelectionRow, row: int, standing: Standing) -> None:
     try:
         for kind in kinds:
             seen = open_bench().price(selection.selection, kind, row)
-            if seen.entered or seen.displaced:
-                st.caption(f"{BUTTONS[kind]}: {describe_change(selection, seen)}")
+            st.caption(f"{BUTTONS[kind]}: {describe_change(selection, seen)}")
     except GleanerError as error:
         st.caption(escape_markdown(f"What it would change: {error}"))
 
 
 def show_history(dataset: str, row: int) -> None:
     """Who decided what about an example, the newest first, with a way back."""
-    made = open_bench().history(dataset, row)
+    made, _ = open_bench().made_together(dataset, MOST_SHOWN, row)
     if made:
         st.markdown("**History**")
         _list_decisions(made, f"history.{dataset}.{row}")
 
 
-def show_decisions(dataset: str, key: str, most: int = 50) -> None:
-    """The decisions on a dataset, the newest first."""
-    made = open_bench().history(dataset)
+def show_decisions(dataset: str, key: str, most: int = MOST_SHOWN) -> None:
+    """The decisions on a dataset, the newest first; those made at once on one line."""
+    made, every = open_bench().made_together(dataset, most)
     standing = open_bench().decisions.standing(dataset)
     st.caption(f"{format_count(len(standing.pinned))} pinned, {format_count(len(standing.banned))} banned.")
-    _list_decisions(made[-most:], key, with_rows=True)
-    if len(made) > most:
-        st.caption(f"The last {most} of {format_count(len(made))}; the command `decisions` lists all.")
+    _list_decisions(made, key, with_rows=True)
+    if every > len(made):
+        st.caption(f"The last {len(made)} of {format_count(every)} lines; the command `decisions` lists all.")
 
 
-def _list_decisions(made: Sequence[Decision], key: str, *, with_rows: bool = False) -> None:
-    undone = {one.undoes for one in made}
-    for one in reversed(made):
-        left, right = st.columns([2, 1], vertical_alignment="center")
+def _list_decisions(made: Sequence[Decided], key: str, *, with_rows: bool = False) -> None:
+    """Those made at once stand together, and are undone together: all or none."""
+    for one in made:
+        left, right = st.columns([3, 1], vertical_alignment="center")
+        many = f"{format_count(one.decisions)} examples" if one.decisions > 1 else f"row {one.row:,}"
         what = f"undid #{one.undoes}" if one.undoes else one.kind
-        where = f" row {one.row:,}" if with_rows else ""
-        left.text(f"#{one.decision} {what}{where}, {one.who}, {one.made_at:%d %b %Y %H:%M}" + _why(one))
-        if one.decision not in undone and right.button("Undo", key=f"{key}.{one.decision}"):
-            open_bench().undo(one.decision)
-            say(f"Undid #{one.decision}. {tell_change(current_selection())}".strip())
+        left.text(
+            f"#{one.first} {what}{f' {many}' if with_rows else ''}, {one.who}, {one.made_at:%d %b %Y %H:%M}"
+            + (f": {one.why}" if one.why else "")
+        )
+        taken = f"#{one.first}" if one.decisions == 1 else f"{format_count(one.open)} decisions"
+        how = allowed(Role.ANNOTATOR, f"Takes back {taken}.")
+        if one.open and right.button("Undo", key=f"{key}.{one.first}", **how):
+            _undo(one, taken)
             st.rerun()
 
 
-def _why(decision: Decision) -> str:
-    return f": {decision.why}" if decision.why else ""
+def _undo(one: Decided, taken: str) -> None:
+    """Take back what was decided at once, and say where another decision still holds."""
+    bench, told = open_bench(), [f"Undid {taken}."]
+    bench.undo_together(one, who=current_person())
+    if one.decisions == 1 and one.row in rows_of(bench.decisions.standing(one.dataset), one.kind):
+        told.append(f"Another decision still holds: row {one.row:,} stays {DONE[one.kind].lower()}.")
+    say(" ".join([*told, tell_change(current_selection())]).strip())
 
 
 def _name(rows: Sequence[int]) -> str:

@@ -4,20 +4,20 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.choices import SelectionRow
-from core.errors import GleanerError
-from core.records import RunRow
-from core.web.notices import escape_markdown, show_said
-from core.web.session import apply_next_choice, open_bench
+from core.web.cut import follow_address
+from core.web.linked import begin_without, drop_endless_numbers
+from core.web.naming import describe_run, describe_selection
+from core.web.navigation import PAGES
+from core.web.notices import FRAME_CHOICES, show_errors, show_said, warn
+from core.web.person import is_in, show_door, show_person
+from core.web.pulse import follow_others
+from core.web.scores import shorten
+from core.web.session import apply_next_choice, current_selection, open_bench
 from core.web.strip import job_strip
 
 ASSETS = Path(__file__).parent / "assets"
-PAGES = {
-    "Data": [("dataset", "Dataset"), ("scoring", "Scoring")],
-    "Choose": [("select", "Desk"), ("map", "Map"), ("gains", "Gains")],
-    "Read": [("example", "Example"), ("render", "Rendering")],
-    "Ship": [("export", "Export")],
-}
+OF_A_CHOICE = ("budget", "lasso", "row", "pick")
+LONGEST_NAME = 60
 
 
 def draw() -> None:
@@ -32,38 +32,44 @@ def draw() -> None:
                 for name, title in pages
             ]
             for group, pages in PAGES.items()
-        }
+        },
+        position="sidebar" if is_in() else "hidden",
     )
-    try:
-        open_bench()
-    except GleanerError as error:
-        st.error(escape_markdown(str(error)))
+    if not is_in():
+        show_door()
         st.stop()
-    apply_next_choice()
-    with st.sidebar:
-        run = _choosers()
-        if page.url_path != "scoring":
-            job_strip(run)
-    st.title(page.title)
-    show_said()
-    page.run()
+    with show_errors():
+        jobs = open_bench().working_jobs()
+        drop_endless_numbers()
+        apply_next_choice()
+        with st.sidebar:
+            _choosers()
+            job_strip(page.url_path or "dataset", is_needed=bool(jobs))
+            show_person()
+            follow_others(st.session_state.get("dataset"), jobs)
+        follow_address(current_selection())
+        st.title(page.title, anchor=False)
+        show_said()
+        page.run()
 
 
-def _choosers() -> str | None:
-    """Draw the three choosers and return the run."""
+def _choosers() -> None:
+    """Draw the three choosers."""
     bench = open_bench()
     datasets = [dataset.name for dataset in bench.datasets.all()]
     dataset = _choose("Dataset", "dataset", datasets, {})
-    runs = {row.run: _describe_run(row) for row in bench.runs.of_dataset(dataset)} if dataset else {}
+    runs = {row.run: describe_run(row) for row in bench.runs.of_dataset(dataset)} if dataset else {}
     run = _choose("Scoring run", "run", list(runs), runs)
-    selections = {row.selection: _describe_selection(row) for row in bench.selections.of_run(run)} if run else {}
+    selections = {row.selection: describe_selection(row) for row in bench.selections.of_run(run)} if run else {}
     _choose("Selection", "selection", list(selections), selections)
-    return run
 
 
 def _choose(label: str, key: str, options: list[str], names: dict[str, str]) -> str | None:
     """A chooser that the address fills at first and then follows; a choice that is gone falls back to the newest."""
-    wanted = st.session_state.get(key) or st.query_params.get(key)
+    linked = st.query_params.get(key)
+    if linked and linked not in options and not st.session_state.get(key):
+        _tell_missing(label, key, linked, names.get(options[0], options[0]) if options else None)
+    wanted = st.session_state.get(key) or linked
     st.session_state[key] = wanted if wanted in options else next(iter(options), None)
     chosen = st.selectbox(
         label,
@@ -81,14 +87,11 @@ def _choose(label: str, key: str, options: list[str], names: dict[str, str]) -> 
     return chosen
 
 
-def _describe_run(row: RunRow) -> str:
-    model = Path(str(row.settings["scoring"]["model"])).name
-    calibrated = "" if row.settings["calibration"] or row.settings["calibrated_model"] else ", not calibrated"
-    return f"{model}{calibrated} ({row.run[:6]})"
-
-
-def _describe_selection(row: SelectionRow) -> str:
-    return f"{row.criterion} {row.budget} ({row.selection[:6]})"
+def _tell_missing(label: str, key: str, linked: str, shown: str | None) -> None:
+    """Say once that a link names what is not here, and begin anew without what it says of that."""
+    instead = f"shown is {shown}" if shown else "there is none yet"
+    warn(f"The link names {label.lower()} {shorten(linked, LONGEST_NAME)}, which is not here; {instead}.")
+    begin_without([*FRAME_CHOICES[FRAME_CHOICES.index(key) :], *OF_A_CHOICE])
 
 
 draw()

@@ -4,7 +4,8 @@ What a dataset holds is text: nothing of it is ever interpreted as markdown or H
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -15,6 +16,7 @@ from core.web.theme import format_count
 
 SHOWN, LONG_LINES, OPENED = 480, 10, 20_000
 TURNS_SHOWN, TURNS_CHARACTERS, LATER_CHARACTERS = (2, 6), 600, 2_000
+WHOLE, TURNS_AT_ONCE = 1_000_000, 24
 
 
 def show_turns(example: Example) -> None:
@@ -24,10 +26,7 @@ def show_turns(example: Example) -> None:
         if message["role"] == "system":
             text = str(message.get("content") or "")
             _fold(f"System message ({_characters(text)})", text)
-    if example.tools:
-        names = [name for tool in example.tools if (name := _name_of(tool))]
-        with st.expander(f"Tools declared: {format_count(len(example.tools))}"):
-            st.code("\n".join(names) or _as_json(example.tools)[:OPENED], language=None, wrap_lines=True)
+    _fold_tools(example)
     first = _turns_that_fit(spoken)
     rest = spoken[first:]
     for message in spoken[:first]:
@@ -36,6 +35,26 @@ def show_turns(example: Example) -> None:
         with st.expander(f"{format_count(len(rest))} more turn{'s' if len(rest) > 1 else ''}"):
             for message in rest:
                 _show_turn(message, folds=False)
+
+
+def show_whole(example: Example, draw: Callable[[int], bool], key: str) -> None:
+    """Every turn in full and in order, system messages and the declared tools folded away; of very many turns the
+    first, until asked for.
+
+    `draw` may draw the text of the turn at a place itself, and says whether it did.
+    """
+    _fold_tools(example)
+    messages, most = example.messages, st.session_state.get(key, TURNS_AT_ONCE)
+    for place, message in enumerate(messages[:most]):
+        if message["role"] == "system":
+            text = str(message.get("content") or "")
+            st.expander(f"System message ({_characters(text)})").text(text[:WHOLE])
+            continue
+        with st.container(border=True, gap="small"):
+            _show_turn(message, folds=False, most=WHOLE, draw=partial(draw, place))
+    if rest := len(messages) - most if most < len(messages) else 0:
+        label = f"Show the other {format_count(rest)} turn{'s' if rest > 1 else ''}"
+        st.button(label, on_click=st.session_state.update, args=({key: len(messages)},))
 
 
 def read_call(content: str) -> tuple[str, Any] | None:
@@ -64,6 +83,13 @@ def write_call(name: str, arguments: Any) -> str:
     return line if len(line) <= 80 else f"{name}(\n  " + ",\n  ".join(parts) + "\n)"
 
 
+def _fold_tools(example: Example) -> None:
+    if example.tools:
+        names = [name for tool in example.tools if (name := _name_of(tool))]
+        with st.expander(f"Tools declared: {format_count(len(example.tools))}"):
+            st.code("\n".join(names) or _as_json(example.tools)[:OPENED], language=None, wrap_lines=True)
+
+
 def _turns_that_fit(spoken: Sequence[Message]) -> int:
     """How many turns are shown at first: two, and up to six while they are short."""
     least, most = TURNS_SHOWN
@@ -75,33 +101,36 @@ def _turns_that_fit(spoken: Sequence[Message]) -> int:
     return min(most, len(spoken))
 
 
-def _show_turn(message: Message, *, folds: bool) -> None:
+def _show_turn(
+    message: Message, *, folds: bool, most: int = LATER_CHARACTERS, draw: Callable[[], bool] = lambda: False
+) -> None:
     role, content = str(message["role"]), str(message.get("content") or "")
     calls = [_call_of(call) for call in message.get("tool_calls") or []]
     if role == "assistant" and not calls and (written := read_call(content)):
         calls, content = [write_call(*written)], ""
     name = f" {escape_markdown(str(message['name'])[:80])}" if message.get("name") else ""
     st.caption(f"{escape_markdown(role.capitalize())}{name}{' calls' if calls and not content.strip() else ''}")
-    if role == "tool":
-        _show_code(_pretty(content), folds)
-    elif content.strip() or not calls:
-        _show_text(content, folds)
+    if not draw():
+        if role == "tool":
+            _show_code(_pretty(content), folds, most)
+        elif content.strip() or not calls:
+            _show_text(content, folds, most)
     for call in calls:
-        _show_code(call, folds)
+        _show_code(call, folds, most)
 
 
-def _show_text(text: str, folds: bool) -> None:
+def _show_text(text: str, folds: bool, most: int) -> None:
     if not text.strip():
         st.caption("(empty)")
         return
-    shown = _beginning(text) if folds else text[:LATER_CHARACTERS]
+    shown = _beginning(text) if folds else text[:most]
     st.text(shown if shown == text else f"{shown.rstrip()} …")
     if folds and shown != text:
         _fold(f"Show all ({_characters(text)})", text)
 
 
-def _show_code(text: str, folds: bool) -> None:
-    shown = _beginning(text) if folds else text[:LATER_CHARACTERS]
+def _show_code(text: str, folds: bool, most: int) -> None:
+    shown = _beginning(text) if folds else text[:most]
     st.code(shown if shown == text else f"{shown.rstrip()} …", language=None, wrap_lines=True)
     if folds and shown != text:
         _fold(f"Show all ({_characters(text)})", text)

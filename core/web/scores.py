@@ -1,14 +1,19 @@
-"""A run's scores and map, and a selection's picks, read once and shared by all sessions."""
+"""A run's scores and map, and a selection's picks, read once and shared by all sessions.
 
+They are shared, not copied: nobody changes what is handed out here.
+"""
+
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.choices import Cover, LeftOut, Pick
+from core.choices import Cover, Ledger, Pick
 from core.web.session import open_bench
 
+BINS, NOWHERE = 40, 255
 SCORES = {
     "nll": ("NLL", "nats", "Mean negative log-likelihood of the response tokens: how surprising the response is."),
     "entropy": ("Entropy H", "nats", "Mean entropy of the model's next-token distribution: how undecided it is."),
@@ -24,6 +29,42 @@ def scores_of(run: str) -> pd.DataFrame:
     return _read_scores(run, _version(run))
 
 
+def reason_of(run: str, row: int) -> str | None:
+    """What kept a row from being scored, if the run says so."""
+    reason = scores_of(run)["unscorable_reason"].iloc[row]
+    return reason if isinstance(reason, str) and reason else None
+
+
+def counts_of(run: str) -> dict[str, int]:
+    """How many examples were scored, unscorable and truncated, and the response tokens."""
+    return _count(run, _version(run))
+
+
+@dataclass(frozen=True, slots=True)
+class Binned:
+    """A score in bins: their `edges` [41], the bin of every row (`NOWHERE` without a score), and how many rows lie in
+    each. What lies beyond the outermost ten-thousandths is in the first and the last bin."""
+
+    edges: np.ndarray
+    bins: np.ndarray
+    totals: np.ndarray
+
+    def count(self, rows: np.ndarray) -> np.ndarray:
+        """How many of these rows lie in each bin, [40]."""
+        counted: np.ndarray = np.bincount(self.bins[rows], minlength=NOWHERE + 1)[:BINS]
+        return counted
+
+
+def binned(run: str, score: str) -> Binned:
+    """A score of a run, put into bins once."""
+    return _bin(run, score, _version(run))
+
+
+def find_rows(dataset: str, text: str) -> np.ndarray:
+    """The rows whose prompt or response contains a text, ascending."""
+    return _find_rows(dataset, open_bench().datasets.get(dataset).rows_loaded, text)
+
+
 def map_of(run: str) -> dict[str, Any]:
     """A run's map, as arrays row_number, x, y; empty until it is drawn."""
     return _read_map(run, _version(run))
@@ -31,27 +72,56 @@ def map_of(run: str) -> dict[str, Any]:
 
 def _version(run: str) -> int:
     """Changes whenever a run's results in the database do."""
-    return len(open_bench().runs.taken_shards(run))
+    return open_bench().runs.count_shards(run)
 
 
-@st.cache_data(show_spinner=False, max_entries=8)
+@st.cache_resource(show_spinner=False, max_entries=8)
 def _read_scores(run: str, version: int) -> pd.DataFrame:
     del version
     frame: pd.DataFrame = open_bench().runs.scores(run).to_pandas()
     return frame
 
 
-@st.cache_data(show_spinner=False, max_entries=4)
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _count(run: str, version: int) -> dict[str, int]:
+    del version
+    return open_bench().runs.counts(run)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _bin(run: str, score: str, version: int) -> Binned:
+    values = _read_scores(run, version)[score].to_numpy(dtype=float)
+    finite = np.isfinite(values)
+    low, high = (float(v) for v in np.percentile(values[finite], [0.01, 99.99])) if finite.any() else (0.0, 1.0)
+    edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+    places = (np.nan_to_num(values) - edges[0]) / (edges[1] - edges[0])
+    bins = np.where(finite, np.clip(places, 0, BINS - 1), NOWHERE).astype(np.uint8)
+    return Binned(edges, bins, np.bincount(bins, minlength=NOWHERE + 1)[:BINS])
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _find_rows(dataset: str, count: int, text: str) -> np.ndarray:
+    del count
+    return open_bench().datasets.rows_containing(dataset, text)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
 def _read_map(run: str, version: int) -> dict[str, Any]:
     del version
     table = open_bench().runs.map_points(run)
     return {name: table[name].to_numpy() for name in ("row_number", "x", "y")}
 
 
-@st.cache_data(show_spinner=False, max_entries=16)
+@st.cache_resource(show_spinner=False, max_entries=16)
 def read_picks(selection: str) -> list[Pick]:
     """A selection's ledger."""
     return open_bench().selections.picks(selection)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def ledger_of(selection: str) -> Ledger:
+    """The same as arrays: what pages draw from, however many picks there are."""
+    return open_bench().selections.ledger(selection)
 
 
 @st.cache_data(show_spinner=False, max_entries=256)
@@ -60,50 +130,9 @@ def read_covers(selection: str, rows: tuple[int, ...]) -> dict[int, list[Cover]]
     return open_bench().covers(selection, rows)
 
 
-@st.cache_data(show_spinner=False, max_entries=256)
-def read_left_out(selection: str, row: int) -> LeftOut | None:
-    """What an example outside a selection would bring; nothing for one that is in it, or was not scored."""
-    return next(iter(open_bench().selections.left_out(selection, [row])), None)
-
-
 def describe_covers(covers: list[Cover], ranks: dict[int, int]) -> str:
     """Picks by rank, each with the share that it and those before it cover, such as `#17 58 %, #112 71 %`."""
     return ", ".join(f"#{ranks[cover.row]:,} {100 * cover.share:.0f} %" for cover in covers)
-
-
-def tell_covers(covers: list[Cover], ranks: dict[int, int]) -> str:
-    """The same as a sentence."""
-    if not covers:
-        return ""
-    parts = [f"#{ranks[cover.row]:,} {100 * cover.share:.0f} %" for cover in covers[1:]]
-    first = f"#{ranks[covers[0].row]:,} alone covers {100 * covers[0].share:.0f} % of it"
-    return ", together with ".join([first, *parts]) + "."
-
-
-def selected_mask(picks: list[Pick], count: int) -> np.ndarray:
-    """True at the rows that a selection holds, [count]."""
-    mask = np.zeros(count, dtype=bool)
-    mask[[pick.row for pick in picks]] = True
-    return mask
-
-
-def ledger_table(dataset: str, picks: list[Pick], scores: pd.DataFrame) -> pd.DataFrame:
-    """A page of the ledger with texts and scores, as a table shows it."""
-    rows = [pick.row for pick in picks]
-    texts = {text.row: text for text in open_bench().datasets.texts(dataset, rows)}
-    chosen = scores.iloc[rows]
-    return pd.DataFrame(
-        {
-            "#": [pick.rank for pick in picks],
-            "Row": rows,
-            "Gain": [pick.gain for pick in picks],
-            "NLL": chosen["nll"].to_numpy(),
-            "ΔH": chosen["delta_entropy"].to_numpy(),
-            "Tokens": [pick.response_tokens for pick in picks],
-            "Prompt": [shorten(texts[row].prompt) for row in rows],
-            "Response": [shorten(texts[row].response) for row in rows],
-        }
-    )
 
 
 def shorten(text: str, length: int = 240) -> str:

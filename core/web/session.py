@@ -6,22 +6,52 @@ would be missed.
 """
 
 import atexit
+import gc
 from typing import Any
+from urllib.parse import unquote
 
 import streamlit as st
+from streamlit.runtime.app_session import AppSession
 
 from core.choices import SelectionRow
+from core.logs import log_into
+from core.people import Person, Role, local_person
 from core.records import DatasetRow, RunRow
+from core.web.logs import PROCESS
+from core.web.signing_in import account
 from core.workbench import Workbench
 
-NEXT = "next_choice"
+NEXT, PERSON = "next_choice", "person"
+PERSON_COOKIE, LONGEST_PERSON = "gleaner_person", 80
+
+
+def _keep_caches(_session: AppSession) -> None:
+    """Whoever reaches the server may ask for everybody's caches to be cleared, signed in or not."""
+
+
+AppSession._handle_clear_cache_request = _keep_caches  # type: ignore[assignment, method-assign]
+
+
+def open_bench() -> Workbench:
+    """The server's one workbench: every page's one way to it. Raises Forbidden for somebody who may not see it."""
+    if signed_in := account():
+        signed_in.insist(Role.VIEWER, "see anything")
+    return open_workspace()
+
+
+_opened: list[Workbench] = []
 
 
 @st.cache_resource(show_spinner="Opening the workspace")
-def open_bench() -> Workbench:
-    """The server's one workbench, let go of when the server ends."""
-    bench = Workbench(supervise=True)
+def open_workspace() -> Workbench:
+    """Let go of when the server ends."""
+    if _opened and not _opened[-1].is_closed:
+        return _opened[-1]  # a workspace is opened once
+    bench = Workbench(supervise=True, who=current_account)
+    _opened[:] = [bench]
+    log_into(bench.folder.log, PROCESS)
     atexit.register(bench.close)
+    gc.freeze()  # what the libraries have loaded stays: collections need not look at it again
     return bench
 
 
@@ -53,3 +83,27 @@ def current_selection() -> SelectionRow | None:
     """The selection chosen in the frame."""
     selection: Any = st.session_state.get("selection")
     return open_bench().selections.get(selection) if selection else None
+
+
+def current_account() -> Person:
+    """For whom this session works, and what they may do. Raises Forbidden for somebody who has to sign in first."""
+    return account() or local_person(str(st.session_state.get(PERSON) or "").strip() or known_person())
+
+
+def current_person() -> str:
+    """Whose name stands on what this session decides and judges."""
+    return current_account().name
+
+
+def allowed(role: Role, help: str | None = None) -> dict[str, Any]:
+    """How a button is drawn for what takes this role: with its help, or disabled with a word why."""
+    if current_account().may(role):
+        return {"help": help}
+    return {"help": f"This takes {role.called}.", "disabled": True}
+
+
+def known_person() -> str:
+    """The name that this browser was told before; the account's on a server that nobody has told one. It counts only
+    where nobody has to sign in."""
+    told: object = st.context.cookies.get(PERSON_COOKIE)
+    return (unquote(told)[:LONGEST_PERSON].strip() if isinstance(told, str) else "") or local_person().name

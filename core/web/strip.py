@@ -2,13 +2,23 @@
 
 import streamlit as st
 
+from core.people import Role
 from core.records import JobProgress
-from core.web.session import open_bench
+from core.web.notices import escape_markdown
+from core.web.scores import shorten
+from core.web.session import allowed, open_bench
 from core.web.theme import format_count, format_seconds, format_sig
+from core.workbench.watching import WorkingJob
+
+WORKING = "working_jobs"
+LONGEST_LINE = 300
+KINDS = {"load": "Loading", "scoring": "Scoring", "map": "Drawing the map of", "check": "Dry run of"}
 
 
 def describe_progress(progress: JobProgress) -> str:
     """One line: counts, rate and time left, as far as they are known."""
+    if progress.state == "queued":
+        return "It starts by itself"
     if not progress.is_working:
         return {"done": "Done", "new": "Not started"}.get(progress.state, progress.state.capitalize())
     parts = []
@@ -35,32 +45,51 @@ def show_progress(progress: JobProgress) -> None:
     st.caption(describe_progress(progress))
 
 
-def job_strip(run: str | None) -> None:
-    """Jobs of the chosen run in the sidebar; when one ends, the page is drawn again.
-
-    It looks every second only while a job works. Such a look that is under way while `st.switch_page` leads to
-    another page still names the old one, and the browser then takes the new page's content away: the fewer the better.
-    """
-    if run:
-        working = any(progress.is_working for progress in _jobs(run).values())
-        st.fragment(_look_at_jobs, run_every=1.0 if working else None)(run)
+def cancel_button(job: WorkingJob, key: str, help: str = "What is finished is kept.") -> None:
+    """The button that stops a job."""
+    if st.button("Cancel", key=key, **allowed(Role.CURATOR, help)):
+        open_bench().stop_job(job)
+        st.toast("Stopping. It takes two seconds at most.")
 
 
-def _jobs(run: str) -> dict[str, JobProgress]:
+def warn_of_silence(kind: str, of: str, progress: JobProgress) -> None:
+    """Say when nothing was heard of a worker for long, how its log ends, and what to do."""
     bench = open_bench()
-    return {"scoring": bench.run_progress(run), "map": bench.map_progress(run)}
+    if not bench.launcher.is_stalled(progress):
+        return
+    log = bench.job_log(kind, of, 1)
+    ends = f" Its log ends with: {shorten(log, LONGEST_LINE)}." if log else ""
+    minutes = format_count(int(progress.silent_seconds // 60))
+    told = f"No progress for {minutes} minutes.{ends} Cancel it and resume: what is finished is kept."
+    st.warning(escape_markdown(told))
 
 
-def _look_at_jobs(run: str) -> None:
-    bench, jobs = open_bench(), _jobs(run)
-    for name, progress in jobs.items():
-        if progress.is_working:
-            show_progress(progress)
-            if name == "scoring" and st.button("Cancel", key="strip.cancel", help="What is finished is kept."):
-                bench.cancel_run(run)
-    ended = {f"{run} {name}" for name, progress in jobs.items() if progress.has_ended}
-    if not ended <= st.session_state.setdefault("ended_jobs", ended):
-        st.session_state["ended_jobs"] = ended
+def job_strip(page: str, *, is_needed: bool) -> None:
+    """Every job that works in this workspace, in the sidebar; when one ends, the page is drawn again.
+
+    It looks every second only while a job works, which `is_needed` says. Such a look that is under way while a page
+    is left still names the old page, and the browser then takes the new page's content away: the fewer the better. A
+    page that shows a job itself (`page`) has it there alone.
+    """
+    if is_needed or st.session_state.get(WORKING):
+        shown = {"scoring": "scoring", "map": "map", "dataset": "load", "export": "check"}.get(page)
+        st.fragment(_look_at_jobs, run_every=1.0 if is_needed else None)(shown)
+
+
+def _look_at_jobs(shown_by_page: str | None) -> None:
+    bench = open_bench()
+    jobs = bench.working_jobs()
+    for job in jobs:
+        mine = (st.session_state.get("run"), st.session_state.get("load"))
+        if job.kind == shown_by_page and (job.kind == "check" or job.of in mine):
+            continue
+        st.caption(escape_markdown(f"{KINDS[job.kind]} {job.dataset}"))
+        show_progress(job.progress)
+        warn_of_silence(job.kind, job.of, job.progress)
+        cancel_button(job, f"strip.cancel.{job.kind}.{job.of}")
+    now = {(job.kind, job.of) for job in jobs}
+    ended = st.session_state.get(WORKING, now) - now
+    st.session_state[WORKING] = now
+    if ended:
         bench.take_in()
         st.rerun()
-    st.session_state["ended_jobs"] = ended

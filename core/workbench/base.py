@@ -1,19 +1,33 @@
 """What every part of the workbench may use."""
 
+import logging
 import os
 import threading
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from core.errors import BadInput
+import pyarrow as pa
+from safetensors import SafetensorError
+
+from core.errors import BadInput, GleanerError
 from core.files import user_path
 from core.jobs.launcher import Launcher
-from core.store import Database, Datasets, Decisions, Loads, Orders, Repairs, Runs, Selections
+from core.jobs.queue import Queue
+from core.people import Person
+from core.store import Database, Datasets, Decisions, Judgements, Loads, Orders, Repairs, Runs, Selections
 from core.workspace import WorkspaceFolder
 
 K = TypeVar("K")
 V = TypeVar("V")
+LONGEST_NAME = 200
+UNREADABLE = (
+    OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, SafetensorError, zipfile.BadZipFile, zlib.error,
+    pa.ArrowException, GleanerError,
+)  # fmt: skip
+"""What libraries raise for a file whose bytes are not what was written: a flipped bit may look like anything."""
 
 
 class Bench:
@@ -26,10 +40,36 @@ class Bench:
     selections: Selections
     orders: Orders
     decisions: Decisions
+    judgements: Judgements
     loads: Loads
     repairs: Repairs
     launcher: Launcher
+    queue: Queue
     taking: threading.RLock
+    is_served: bool
+    who: Callable[[], Person]
+    _reported: set[str]
+
+    def allowed_roots(self, guarded: bool) -> list[Path] | None:
+        """Where files may be read: below the folders that GLEANER_ROOTS names, and the workspace. Where it names none,
+        the pages read below the home folder and the one that the server was started in, and None is no limit."""
+        named = [Path(root).resolve() for root in os.environ.get("GLEANER_ROOTS", "").split(os.pathsep) if root]
+        if not named and not guarded:
+            return None
+        return [*(named or [Path.home().resolve(), Path.cwd().resolve()]), self.folder.path]
+
+    def sign(self, name: str | None) -> str:
+        """Whose name stands on a change: the account's, whatever name is given; without an account the one given, or
+        that of whoever sits at this machine."""
+        person = self.who()
+        given = "" if person.is_account else check_text(name or "", "name", LONGEST_NAME)
+        return given or check_text(person.name, "name", LONGEST_NAME)
+
+    def _report(self, what: str, error: Exception) -> None:
+        """Log what cannot be taken in, once: it is tried again every second."""
+        if (told := f"{what} cannot be read: {error}") not in self._reported:
+            self._reported.add(told)
+            logging.getLogger("gleaner").error("%s cannot be read: %s", what, error)
 
 
 def keep_last(kept: dict[K, V], key: K, most: int, make: Callable[[], V]) -> V:

@@ -9,8 +9,10 @@ import numpy as np
 
 from core.files import replacing, replacing_folder
 from core.jobs.folder import JobFolder
+from core.people import Role
 from core.records import DatasetRow, RunRow
 from core.workbench.rendering import Rendering
+from core.workbench.rights import needs
 from core.workspace import RunFolder
 
 SAME_METHOD = ("model_identity", "template", "settings", "scoring_version")
@@ -37,6 +39,7 @@ class Carrying(Rendering):
             dataset = before
         return None
 
+    @needs(Role.CURATOR, "score")
     def take_over(self, earlier: RunRow, dataset: DatasetRow, files: RunFolder) -> None:
         """Say which rows have scores in the earlier run, and link its calibrated model: ΔNLL is then of one model."""
         model, before = self.folder.run(earlier.run).calibrated_model, self.datasets.example_ids(earlier.dataset)

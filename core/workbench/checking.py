@@ -10,12 +10,14 @@ from core.data.trainers import check_file, find_trainer
 from core.errors import BadInput
 from core.files import user_path
 from core.jobs.folder import JobFolder
+from core.people import Role
 from core.records import JobProgress
 from core.reports import DryRun, Finding
 from core.scoring.models import load_tokenizer
 from core.settings import EMBEDDED_MODEL, CheckSettings, ScoringSettings
 from core.workbench.base import check_target
 from core.workbench.rendering import Rendering
+from core.workbench.rights import needs
 from core.workbench.tables import write_table
 
 FINDINGS = pa.schema(
@@ -32,6 +34,7 @@ FINDINGS = pa.schema(
 class Checking(Rendering):
     """The dry run."""
 
+    @needs(Role.CURATOR, "start a dry run")
     def check(
         self, file: Path | str, trainer: str, model: str = EMBEDDED_MODEL, settings: CheckSettings | None = None
     ) -> DryRun:
@@ -43,6 +46,7 @@ class Checking(Rendering):
         tokenizer = load_tokenizer(ScoringSettings.checked(model=model), self.folder.models)
         return check_file(path, known, tokenizer, settings or CheckSettings())
 
+    @needs(Role.CURATOR, "start a dry run")
     def start_check(
         self, file: Path | str, trainer: str, model: str = EMBEDDED_MODEL, settings: CheckSettings | None = None
     ) -> str:
@@ -63,12 +67,12 @@ class Checking(Rendering):
         name = hashlib.sha256(described.encode()).hexdigest()[:12]
         job = JobFolder(self.folder.checks / name)
         job.create("core.tasks:check", arguments)
-        self.launcher.start(job)
+        self.queue.start(job)
         return name
 
     def check_progress(self, name: str) -> JobProgress:
         """Where a started check stands."""
-        return JobFolder(self.folder.checks / name).progress()
+        return self.queue.progress(JobFolder(self.folder.checks / name))
 
     def check_result(self, name: str) -> DryRun | None:
         """What a started check found, once it has ended."""
@@ -78,6 +82,7 @@ class Checking(Rendering):
         stored = json.loads(path.read_text(encoding="utf-8"))
         return DryRun(**(stored | {"findings": [Finding(**finding) for finding in stored["findings"]]}))
 
+    @needs(Role.CURATOR, "write a file")
     def write_findings(self, dry_run: DryRun, path: Path | str) -> Path:
         """One line per finding, Parquet or JSONL by suffix; line 0 is the file."""
         target = check_target(path, ".parquet", ".jsonl")

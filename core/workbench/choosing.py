@@ -12,15 +12,20 @@ import torch
 
 from core.choices import SelectionReport, SelectionRow, Standing, StoredOrder
 from core.errors import BadInput
+from core.people import Role
 from core.scoring.device import choose_device
-from core.selection.choose import Choice, Task, choose, order, prepare
+from core.selection.choose import Choice, Task, choose, information_ridge, order, prepare
 from core.selection.criterion import Criterion
+from core.selection.following import Follower, followed_by
+from core.selection.logdet import LogDet
 from core.selection.pool import Pool
 from core.selection.ranking import Ordered
 from core.selection.registry import find_criterion
 from core.settings import Budget, Quota, RepeatSettings, Settings
-from core.workbench.pools import Pools
+from core.workbench.base import keep_last
+from core.workbench.pools import MOST_POOLS, Pools
 from core.workbench.requests import Request, as_ordered, as_stored, name_repeats
+from core.workbench.rights import needs
 
 LOOK_AHEAD, ORDERED_WHOLE = 2, 1_000
 """An order goes on to so many times the budget, and of so few candidates to the end, so that it is known at which
@@ -37,7 +42,9 @@ class Choosing(Pools):
     """Selections."""
 
     _kept: dict[str, Any]
+    _everything: dict[tuple[str, str, float], float]
 
+    @needs(Role.CURATOR, "make a selection")
     def select(
         self,
         dataset: str,
@@ -55,11 +62,13 @@ class Choosing(Pools):
         repeats: RepeatSettings | None = None,
         device: str = "auto",
         order_to: str | None = None,
+        follow: Follower = lambda *_: None,
     ) -> SelectionReport:
         """Select from a dataset's newest finished run, or the one named; pins, bans and target are example ids.
 
         The pins and bans that stand for the dataset apply too. A `target` of examples, or the run of another
         dataset, is what `ioptimal` serves. The order goes on to `order_to`, a budget, or to twice the budget.
+        `follow` is called with what is done, how far it is, and how far it goes.
         Raises BadInput for an unknown criterion, a budget of nothing or of more than there is, quotas that
         cannot be kept, and for a criterion whose passes this run lacks.
         """
@@ -81,8 +90,10 @@ class Choosing(Pools):
             target_run=target_run,
             repeats=name_repeats(repeats or RepeatSettings()),
         )
-        return self.select_request(request, given, device, Budget.parse(order_to) if order_to else None)
+        with followed_by(follow):
+            return self.select_request(request, given, device, Budget.parse(order_to) if order_to else None)
 
+    @needs(Role.CURATOR, "make a selection")
     def select_request(
         self, request: Request, given: Standing, device: str = "auto", further: Budget | None = None
     ) -> SelectionReport:
@@ -113,6 +124,7 @@ class Choosing(Pools):
         pool = replace(pool, repeats=self.repeats(run, pool, request.read_repeats()))
         return replace(pool, pinned=request.pinned, banned=frozenset(request.banned))
 
+    @needs(Role.CURATOR, "make a selection")
     def ordered(self, request: Request, task: Task, further: Budget | None = None) -> Ordered:
         """The request's order: as it was computed before if that goes far enough, else to `further`, or to
         twice the budget."""
@@ -155,7 +167,7 @@ class Choosing(Pools):
             variance=None if choice.variance is None else asdict(choice.variance),
             evaluations=evaluations if ordered.evaluations else None,
             order_name=request.order_name(task.allowance.unit),
-            curve=choice.curve.recorded(),
+            curve=choice.curve.recorded() | {"everything": self._information_of_all(request, task)},
             comparison=compared | {"mix_column": task.pool.groups.column or None},
         )
         rest, gates = choice.left_out, choice.outcomes
@@ -169,6 +181,17 @@ class Choosing(Pools):
         }
         self.selections.add(row, choice.picks, pa.table(left_out), pa.table(outcomes))
         self._kept.clear()
+
+    def _information_of_all(self, request: Request, task: Task) -> float:
+        """What all scored examples hold together, in nats, by the measure of the task's information."""
+        ridge, features = information_ridge(task.settings), getattr(task.settings, "features", "tokens")
+
+        def compute() -> float:
+            design = LogDet(task.pool.design_factors, ridge)
+            design.add_all(task.pool.scored)
+            return design.value()
+
+        return keep_last(self._everything, (request.run, str(features), ridge), MOST_POOLS, compute)
 
     def rows_of_ids(self, dataset: str, example_ids: Sequence[str]) -> dict[str, int]:
         """The row of each of these ids. Raises BadInput for one that is not there."""

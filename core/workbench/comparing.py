@@ -12,28 +12,30 @@ import pyarrow as pa
 
 from core.choices import SelectionRow, Standing
 from core.errors import BadInput
+from core.people import Role
 from core.records import RunRow
 from core.selection.criteria.instructdiff import Middle, Pattern, learnable_middle, name_pattern
 from core.selection.criterion import Need
-from core.selection.envelope import draw_subsets
+from core.selection.envelope import Prefixes, random_prefixes
 from core.selection.registry import find_criterion
 from core.settings import InstructDiffRule
-from core.workbench.base import check_target
+from core.workbench.base import check_target, keep_last
 from core.workbench.choosing import Choosing
 from core.workbench.requests import Request
+from core.workbench.rights import needs
 from core.workbench.tables import write_table
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One group's examples: in the pool, in the selection, and the fewest and most in random subsets of equal
-    tokens."""
+    """One group's examples in the pool and in the selection, and its lowest and highest share, 0 to 1, of the examples
+    of random subsets of equal tokens: these have other numbers of examples than the selection."""
 
     group: str
     pool: int
     selected: int
-    random_low: int
-    random_high: int
+    random_low: float
+    random_high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +74,30 @@ class Stability:
 class Comparing(Choosing):
     """Mixtures, patterns, rounds and stability."""
 
-    def mixture(self, selection: str, column: str) -> list[Share]:
-        """How the values of a column are spread, the largest group first. Raises BadInput for no such column."""
-        chosen = self.selections.get(selection)
-        groups, pool = self.groups(chosen.dataset, column), self.pool_of(Request.of(chosen))
-        rows = [pick.row for pick in self.selections.picks(selection)]
-        subsets = draw_subsets(pool, chosen.tokens, chosen.seed)
+    _prefixes: dict[str, Prefixes]
 
-        def count(of: Sequence[int] | np.ndarray) -> np.ndarray:
-            counted: np.ndarray = np.bincount(groups.codes[np.asarray(of, dtype=np.int64)], minlength=len(groups.names))
+    def mixture(self, selection: str, column: str, rows: Sequence[int] | np.ndarray | None = None) -> list[Share]:
+        """How the values of a column are spread over a selection, or over these rows in its place, the largest group
+        first. Raises BadInput for no such column."""
+        chosen = self.selections.get(selection)
+        groups, tokens_of = self.groups(chosen.dataset, column), self.pool(self.runs.get(chosen.run)).response_tokens
+        held = [pick.row for pick in self.selections.picks(selection)] if rows is None else rows
+        here = np.asarray(held, dtype=np.int64)
+        prefixes = keep_last(
+            self._prefixes, selection, 1, lambda: random_prefixes(self.pool_of(Request.of(chosen)), chosen.seed)
+        )
+
+        def count(of: np.ndarray) -> np.ndarray:
+            counted: np.ndarray = np.bincount(groups.codes[of], minlength=len(groups.names))
             return counted
 
-        everywhere, here, drawn = count(pool.rows), count(rows), np.stack([count(subset) for subset in subsets])
-        low, high = drawn.min(axis=0), drawn.max(axis=0)
+        subsets = prefixes.of_tokens(int(tokens_of[here].sum()))
+        drawn = np.stack([count(subset) / max(1, len(subset)) for subset in subsets])
+        everywhere, mine, low, high = count(prefixes.rows), count(here), drawn.min(axis=0), drawn.max(axis=0)
         order = np.argsort(-everywhere, kind="stable")
         return [
-            Share(groups.names[i], int(everywhere[i]), int(here[i]), int(low[i]), int(high[i])) for i in order.tolist()
+            Share(groups.names[i], int(everywhere[i]), int(mine[i]), float(low[i]), float(high[i]))
+            for i in order.tolist()
         ]
 
     def pattern(self, run: str) -> Pattern:
@@ -111,6 +121,7 @@ class Comparing(Choosing):
             for number, (rows, last) in enumerate(zip(drawn, before, strict=False), start=1)
         ]
 
+    @needs(Role.CURATOR, "choose on other runs")
     def stability(self, selection: str, runs: Sequence[str] = ()) -> Stability:
         """The same choice on other finished runs of the dataset, all that can carry it or those named.
 
@@ -141,6 +152,7 @@ class Comparing(Choosing):
         often = {row: sum(row in of for of in rows.values()) / len(rows) for row in sorted(set().union(*rows.values()))}
         return Stability(names, {run.run: _difference(own, run) for run in every}, pairs, often, skipped)
 
+    @needs(Role.CURATOR, "write a file")
     def write_stability(self, found: Stability, selection: str, path: Path | str) -> Path:
         """Write for each example that any run chose how often it was."""
         target, chosen = check_target(path, ".parquet", ".jsonl", ".csv"), self.selections.get(selection)

@@ -10,12 +10,14 @@ import pyarrow as pa
 
 from core.choices import Cover, Outcome, SelectionRow
 from core.errors import BadInput
+from core.people import Role
 from core.selection.choose import information_ridge, view
 from core.selection.covers import Covers
 from core.selection.registry import find_criterion
 from core.workbench.base import check_target
 from core.workbench.deciding import Deciding
 from core.workbench.requests import Request
+from core.workbench.rights import needs
 from core.workbench.tables import write_table
 
 COVERS_AT_A_TIME = 50
@@ -26,6 +28,7 @@ class Explaining(Deciding):
 
     _kept_finder: tuple[str, Covers] | None = None
 
+    @needs(Role.CURATOR, "write a file")
     def ledger(self, selection: str, path: Path | str, follow: Callable[[int, int], None] = lambda *_: None) -> Path:
         """Write what each pick brought, with the earlier picks that cover most of it: Parquet, JSONL or CSV by
         suffix. `follow` is called with the picks done and their number."""
@@ -41,6 +44,7 @@ class Explaining(Deciding):
         ]
         return write_table(pa.Table.from_pylist(lines), target)
 
+    @needs(Role.CURATOR, "write a file")
     def left_out(self, selection: str, path: Path | str, follow: Callable[[int, int], None] = lambda *_: None) -> Path:
         """Write what each example left out would bring now, and the picks that cover most of it."""
         target, chosen = check_target(path, ".parquet", ".jsonl", ".csv"), self.selections.get(selection)
@@ -71,6 +75,7 @@ class Explaining(Deciding):
             follow(len(found), len(rows))
         return found
 
+    @needs(Role.CURATOR, "write a file")
     def reasons(self, selection: str, path: Path | str) -> Path:
         """Write for every row read of the dataset why it is in the selection or not: the selected ones with rank
         and gain, then those left out with the first gate, then the quarantined ones."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import time
@@ -17,15 +16,18 @@ from core.data.demo import write_demo
 from core.data.digests import digest_example
 from core.data.ingest import Ingest, Preview, preview, read_examples
 from core.data.rows import one_line
-from core.errors import BadInput, JobFailed
+from core.data.sources import find_local
+from core.errors import BadInput, Fault, JobFailed, explain_fault
 from core.files import user_path
 from core.jobs.folder import JobFolder, write_atomically
 from core.jobs.worker import run_here
+from core.people import Role
 from core.records import DatasetRow, IngestReport, JobProgress
 from core.settings import IngestSettings
 from core.store.loads import LoadRow
 from core.tasks.loading import BLOCK_ROWS, fingerprint_files, local_files
 from core.workbench.base import Bench
+from core.workbench.rights import needs
 
 DEMO = "demo"
 NAME = re.compile(r"[\w][\w .@+-]{0,79}")
@@ -38,6 +40,7 @@ Sources = Path | str | Sequence[Path | str]
 class Loading(Bench):
     """Datasets: loading them, as jobs whose blocks are taken into the database as they come."""
 
+    @needs(Role.CURATOR, "load data")
     def demo(self) -> IngestReport:
         """Load the demo: real English question-and-answer chats. Loading it again changes nothing."""
         known = next((dataset for dataset in self.datasets.all() if dataset.name == DEMO), None)
@@ -46,11 +49,21 @@ class Loading(Bench):
         self.folder.sources.mkdir(parents=True, exist_ok=True)
         return self.ingest(write_demo(self.folder.sources / "chatterbot-corpus.jsonl"), DEMO)
 
+    @needs(Role.CURATOR, "look into a source")
     def preview(self, source: Sources, settings: IngestSettings | None = None, *, guarded: bool = False) -> Preview:
         """The shape found and the first rows, before anything is loaded. `guarded` lets only files under
         `allowed_roots` be read. Raises BadInput."""
         return preview(self._open(_as_list(source), settings or IngestSettings(), guarded))
 
+    @needs(Role.CURATOR, "look into a source")
+    def fingerprint(self, source: Sources, *, guarded: bool = False) -> str:
+        """What tells that the files of a source were changed. Raises BadInput for one that may not be read."""
+        sources = _as_list(source)
+        for each in sources:
+            find_local(each, self.allowed_roots(guarded))
+        return json.dumps(fingerprint_files(sources))
+
+    @needs(Role.CURATOR, "load data")
     def start_loading(
         self, source: Sources, name: str, settings: IngestSettings | None = None, *, guarded: bool = False
     ) -> str:
@@ -63,6 +76,7 @@ class Loading(Bench):
         self.launcher.start(JobFolder(self.folder.loads / load))
         return load
 
+    @needs(Role.CURATOR, "load data")
     def ingest(
         self,
         source: Sources,
@@ -88,9 +102,11 @@ class Loading(Bench):
         if progress.state == "failed":
             raise BadInput(str(progress.error))
         if progress.state != "done":
-            raise JobFailed(f"Loading was {progress.state}; the same command goes on from where it stopped.")
+            why = f" {progress.error}" if progress.error else ""
+            raise JobFailed(f"Loading was {progress.state}; the same command goes on from where it stopped.{why}")
         return self._report_of(load, progress)
 
+    @needs(Role.CURATOR, "look into a source")
     def is_short(self, source: Sources) -> bool:
         """Whether these are files so small that loading them takes no longer than starting a job for it."""
         files = local_files(_as_list(source))
@@ -115,14 +131,17 @@ class Loading(Bench):
         """Every load that is not finished, with where it stands."""
         return [(load, self.load_progress(load.load)) for load in self.loads.all()]
 
+    @needs(Role.CURATOR, "cancel a job")
     def cancel_load(self, load: str) -> None:
-        """Ask a load to stop after its block. It can be resumed or discarded."""
-        JobFolder(self.folder.loads / load).cancel()
+        """Stop a load, at once or within two seconds. It can be resumed or discarded."""
+        self.launcher.stop(JobFolder(self.folder.loads / load))
 
+    @needs(Role.CURATOR, "load data")
     def resume_load(self, load: str) -> None:
         """Go on behind the last complete block."""
         self.launcher.start(JobFolder(self.folder.loads / load))
 
+    @needs(Role.CURATOR, "discard a load")
     def discard_load(self, load: str) -> None:
         """Forget a load and remove what it staged. Raises BadInput while it runs."""
         with self.taking:
@@ -133,15 +152,24 @@ class Loading(Bench):
             shutil.rmtree(self.folder.loads / load, ignore_errors=True)
 
     def take_loads(self) -> None:
-        """Take finished blocks into the database, and enter the datasets that are complete, each exactly once."""
+        """Take finished blocks into the database, and enter the datasets that are complete, each exactly once.
+
+        Raises Fault, after the others were taken, where the machine does not let one in: its blocks wait.
+        """
+        waiting = list[str]()
         with self.taking:
             for load in self.loads.all():
                 try:
                     self._take_load(load, self.load_progress(load.load))
-                except (OSError, ValueError, pa.ArrowException) as error:
+                except (OSError, ValueError, pa.ArrowException, BadInput) as error:
+                    if told := explain_fault(error):
+                        waiting.append(told)
+                        continue
                     reason = f"What was read of {load.title!r} cannot be taken in ({one_line(error)}); load it again."
                     JobFolder(self.folder.loads / load.load).write(JobProgress("failed", error=reason))
         self.launcher.reap()
+        if waiting:
+            raise Fault(waiting[0])
 
     def sweep_loads(self) -> None:
         """Remove blocks that a crash left behind after their load was finished."""
@@ -193,14 +221,6 @@ class Loading(Bench):
 
     def _open(self, sources: list[str], settings: IngestSettings, guarded: bool) -> Ingest:
         return read_examples(sources, settings, self._downloads, self.allowed_roots(guarded))
-
-    def allowed_roots(self, guarded: bool) -> list[Path] | None:
-        """Where files may be read: below the folders that GLEANER_ROOTS names, and the workspace. Where it names none,
-        the pages read below the home folder and the one that the server was started in, and None is no limit."""
-        named = [Path(root).resolve() for root in os.environ.get("GLEANER_ROOTS", "").split(os.pathsep) if root]
-        if not named and not guarded:
-            return None
-        return [*(named or [Path.home().resolve(), Path.cwd().resolve()]), self.folder.path]
 
     @property
     def _downloads(self) -> Path:

@@ -15,10 +15,10 @@ from core.data.lock import LockedRepair
 from core.data.rows import parse_object
 from core.data.shapes import SHAPES, Recognised, convert_leniently
 from core.errors import BadInput
+from core.people import Role
 from core.records import DatasetRow, Entry, EntryGroup, Example
-from core.workbench.base import check_text
-from core.workbench.deciding import LONGEST_NAME, local_person
 from core.workbench.loading import Loading
+from core.workbench.rights import needs
 
 LONGEST_TEXT = 10_000_000
 LINE_ENDS = re.compile(r"[ \t]*[\r\n][ \t\r\n]*")
@@ -33,6 +33,7 @@ class Mending(Loading):
         self.datasets.get(dataset)
         return self.repairs.groups(dataset)
 
+    @needs(Role.CURATOR, "repair quarantined rows")
     def fix(self, dataset: str, entry: int, text: str, who: str | None = None) -> Example:
         """Mend one row; returns the example that it becomes when it is admitted.
 
@@ -45,6 +46,7 @@ class Mending(Loading):
         self._record(dataset, [entry], "fix", example.original, who)
         return example
 
+    @needs(Role.CURATOR, "repair quarantined rows")
     def keep(self, dataset: str, reason: str, who: str | None = None) -> int:
         """Decide to load all open rows of a kind as they are, such as those whose response is empty.
 
@@ -66,12 +68,14 @@ class Mending(Loading):
         except BadInput:
             return False
 
+    @needs(Role.CURATOR, "repair quarantined rows")
     def ignore(self, dataset: str, reason: str, who: str | None = None) -> int:
         """Decide to leave all open rows of a kind out. Returns how many."""
         return self._record(
             dataset, [entry.entry for entry in self._open_entries(dataset, reason)], "ignore", None, who
         )
 
+    @needs(Role.CURATOR, "repair quarantined rows")
     def reopen(self, dataset: str, reason: str, state: str = "ignored", who: str | None = None) -> int:
         """Take back what was decided about the rows of a kind that are `ignored`, `kept` or `fixed`, and not admitted.
         Returns how many. Raises BadInput when there is none."""
@@ -81,6 +85,7 @@ class Mending(Loading):
             raise BadInput(f"Dataset {dataset!r} has no row of the kind {reason!r} that is {state}.")
         return self._record(dataset, [entry.entry for entry in entries], "reopen", None, who)
 
+    @needs(Role.CURATOR, "repair quarantined rows")
     def admit(self, dataset: str) -> DatasetRow:
         """Append the fixed and kept rows to the dataset; where it was scored, to its next version.
 
@@ -96,6 +101,7 @@ class Mending(Loading):
                 raise BadInput(f"No row of dataset {dataset!r} waits to be admitted; fix or keep some first.")
             return self._admit(known, sorted(waiting, key=lambda entry: entry.entry))
 
+    @needs(Role.CURATOR, "repair quarantined rows")
     def repeat_repairs(self, dataset: str, repairs: Sequence[LockedRepair]) -> str:
         """Admit the rows that a lock has admitted, in its order, but those that are; returns the dataset that has them.
 
@@ -180,8 +186,7 @@ class Mending(Loading):
 
     def _record(self, dataset: str, entries: Sequence[int], kind: str, text: str | None, who: str | None) -> int:
         if entries:
-            person = check_text(who or local_person(), "name", LONGEST_NAME)
-            self.repairs.add(dataset, entries, kind, text, person)
+            self.repairs.add(dataset, entries, kind, text, self.sign(who))
         return len(entries)
 
 

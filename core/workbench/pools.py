@@ -17,7 +17,7 @@ from core.workbench.scoring import Scoring
 SAME_SPACE = ("prompt_features", "projection", "projection_seed", "uncertainty_weight", "template")
 
 
-MOST_GROUPS = 60
+MOST_GROUPS, MOST_VALUES = 60, 1_000
 MOST_POOLS, MOST_GROUPINGS = 3, 8
 LONGEST_COLUMN = 1_000
 HOW = {"exact": EXACT, "near": NEAR, "factor": FACTORS}
@@ -76,13 +76,14 @@ class Pools(Scoring):
         return self.groups(dataset, columns[0])
 
     def groups(self, dataset: str, column: str) -> Grouping:
-        """The values of any column of the rows as they came. Raises BadInput for a column that no row has."""
+        """The values of any column of the rows as they came, ascending.
+
+        Raises BadInput for a column that no row has, and for one with more than 1,000 values.
+        """
         check_text(column, "name of a column", LONGEST_COLUMN)
 
         def read() -> Grouping:
-            values = self.datasets.column(dataset, column)
-            names, codes = np.unique(np.array(values, dtype=object).astype(str), return_inverse=True)
-            return Grouping(column, codes, tuple(str(name) for name in names))
+            return Grouping(column, *self.datasets.grouped(dataset, column, MOST_VALUES))
 
         return keep_last(self._groups, (dataset, column), MOST_GROUPINGS, read)
 
@@ -129,19 +130,19 @@ class Pools(Scoring):
         return [other for other in fitting if other is not None]
 
     def _is_finished_like(self, run: RunRow, other: RunRow) -> bool:
-        return _unlike(run, other) is None and self.run_progress(other.run).state == "done"
+        return unlike(run, other) is None and self.run_progress(other.run).state == "done"
 
     def target_of_run(self, run: RunRow, target_run: str) -> Target:
         """All examples of another dataset's run. Raises BadInput unless the same model scored it in the same way."""
         other = self.runs.get(target_run)
         self._check_finished(other.run)
-        if (difference := _unlike(run, other)) is not None:
+        if (difference := unlike(run, other)) is not None:
             raise BadInput(f"Scoring run {target_run!r} cannot be a target of {run.run!r}: {difference}.")
         pool, ours, theirs = self.pool(other), self.arrays(run.run), self.arrays(other.run)
         return _target(theirs, pool.response_tokens, pool.scored, other, theirs.rms_norm / ours.rms_norm)
 
 
-def _unlike(run: RunRow, other: RunRow) -> str | None:
+def unlike(run: RunRow, other: RunRow) -> str | None:
     """Why the features of two runs cannot be compared, if they cannot."""
     if other.model_identity != run.model_identity:
         return "it is by another model; score both with one"

@@ -5,6 +5,7 @@ the order made around them is taken if there is one; else the selection's own, w
 is pinned. Selecting anew may then find something better.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,9 +46,15 @@ class Previewing(Choosing):
 
     _kept: dict[str, Kept]
 
+    def request_of(self, selection: SelectionRow) -> Request:
+        """What a stored selection was asked to be."""
+        return Request.of(selection)
+
     def in_force(self, selection: SelectionRow) -> Standing:
         """The pins and bans that selecting again would keep to: those it was given, and those that stand now."""
         given, now = selection.settings.get("given", {}), self.decisions.standing(selection.dataset)
+        if not any(given.values()):
+            return now
         pinned = tuple(dict.fromkeys([*given.get("pinned", ()), *now.pinned]))
         return Standing(pinned, tuple(sorted({*given.get("banned", ()), *now.banned})))
 
@@ -70,8 +77,8 @@ class Previewing(Choosing):
         if not task.is_free and not (is_same and budget is None):
             raise BadInput("With quotas or stochastic search only selecting again tells what would change.")
         ordered = kept.ordered if is_same else self._order_around(kept, task, decided)
-        held = min(int(task.room.costs[np.searchsorted(pool.candidates, r.rows)].sum()) for r in ordered.rankings)
-        if not ordered.is_complete and held < task.room.total:
+        held = math.inf if ordered.is_complete else _reach(ordered, task)
+        if held < task.room.total:
             raise BadInput(
                 f"The order goes on for {held:,} {allowance.unit}, fewer than this budget: select again with it."
             )
@@ -141,6 +148,12 @@ class Previewing(Choosing):
         return Kept(request, task, as_ordered(stored), rows, np.array([pick.cumulative for pick in picks]), [])
 
 
+def _reach(ordered: Ordered, task: Task) -> int:
+    """How much of the budget's unit an order holds, of the shortest of its rankings."""
+    costs, candidates = task.room.costs, task.pool.candidates
+    return min(int(costs[np.searchsorted(candidates, ranking.rows)].sum()) for ranking in ordered.rankings)
+
+
 def _design_of(task: Task, rows: np.ndarray) -> LogDet:
     design = log_det(task.pool.design_factors, information_ridge(task.settings))
     design.add_all(rows)
@@ -153,7 +166,8 @@ def _new_representatives(before: Task, now: Task) -> dict[int, int]:
     Raises BadInput where a candidate has no place in the order at all, since it was pinned or banned before.
     """
     placed = dict[int, int]()
-    for row in np.setdiff1d(now.pool.candidates, before.pool.candidates).tolist():
+    came = now.pool.candidates[~np.isin(now.pool.candidates, before.pool.candidates, assume_unique=True)]
+    for row in came.tolist():
         stood = before.pool.represented.get(row)
         if stood is None or stood in now.pool.rows:
             raise BadInput("A pin or ban is taken back: only selecting again tells where the example stands now.")

@@ -6,18 +6,23 @@ from typing import Any
 from core.data.lock import Lock, read_lock, verify_lock
 from core.errors import BadInput
 from core.files import user_path
+from core.people import Role
+from core.workbench.base import Bench
+from core.workbench.rights import needs
 
 README = "README.md"
 NAMED = 3
 
 
-class Publishing:
-    """What needs no workspace."""
+class Publishing(Bench):
+    """Exports that are checked and sent; nothing of it reads the workspace."""
 
+    @needs(Role.CURATOR, "check the files of an export")
     def verify(self, lock: Path | str) -> int:
         """Check every file that a lock names; returns how many there are. Raises BadInput naming what differs."""
         return verify_files(lock)
 
+    @needs(Role.CURATOR, "publish an export")
     def publish(self, lock: Path | str, repo_id: str, *, private: bool = True, token: str | None = None) -> str:
         """Publish an export; returns the address. See `publish_export`."""
         return publish_export(lock, repo_id, private=private, token=token)

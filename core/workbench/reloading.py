@@ -7,9 +7,11 @@ from core.data.digests import ROW_BYTES, Difference, first_difference, split
 from core.data.lock import LockedDataset
 from core.errors import BadInput
 from core.files import user_path
+from core.people import Role
 from core.workbench.loading import DEMO, Sources
 from core.workbench.locking import Locking
 from core.workbench.mending import Mending
+from core.workbench.rights import needs
 from core.workbench.trail import Trail
 
 LONGEST_NAME = 60
@@ -18,6 +20,7 @@ LONGEST_NAME = 60
 class Reloading(Mending, Locking):
     """The first stage of a replay."""
 
+    @needs(Role.CURATOR, "replay a lock")
     def find_dataset(
         self, locked: LockedDataset, source: Sources | None, beside: Path, trail: Trail, after: str | None = None
     ) -> str:

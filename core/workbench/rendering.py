@@ -7,38 +7,55 @@ from pathlib import Path
 
 import numpy as np
 
+from core.data.places import check_roots
 from core.errors import BadInput
+from core.files import user_path
+from core.people import Role
 from core.records import DatasetRow, Example, Rendered, Shown, TokenScores
 from core.scoring.calibration import read_curve
 from core.scoring.models import load_tokenizer, longest_input
 from core.scoring.rendering import Renderer
 from core.scoring.shards import list_shards, read_scores
-from core.settings import ScoringSettings
-from core.workbench.base import Bench
+from core.settings import EMBEDDED_MODEL, ScoringSettings
+from core.workbench.base import Bench, keep_last
 
+MOST_RENDERERS = 3
 TOKEN_SCORES = ("nll", "entropy", "gini")
 
 
 class Rendering(Bench):
     """Rows as a model sees them."""
 
-    _shown: tuple[ScoringSettings, Renderer] | None = None
+    _renderers: dict[ScoringSettings, Renderer]
 
     def render(self, dataset: str, row: int, settings: ScoringSettings | None = None) -> Rendered:
         """What the model is shown for one row. Raises BadInput for an unknown dataset, row or model."""
         return self.show(dataset, row, settings).rendered
 
     def show(self, dataset: str, row: int, settings: ScoringSettings | None = None) -> Shown:
-        """The same as a reader sees it: prompt, response and what was cut told apart."""
+        """The same as a reader sees it: prompt, response and what was cut told apart.
+
+        A model that no run of the workspace has used is read from this machine's disk or from a hub: that takes a
+        curator.
+        """
+        wanted = settings or ScoringSettings()
+        if not self._is_known(wanted.model):
+            self.who().insist(Role.CURATOR, "look at another model")
+        renderer = self.renderer(wanted)
+        example = self.prepared_example(dataset, row, renderer)
+        return renderer.show(example.messages, example.tools)
+
+    def renderer(self, settings: ScoringSettings) -> Renderer:
+        """What renders by these settings; those last asked for are kept."""
+        return keep_last(self._renderers, settings, MOST_RENDERERS, lambda: self._load_renderer(settings))
+
+    def prepared_example(self, dataset: str, row: int, renderer: Renderer) -> Example:
+        """One row as this renderer's template needs it. Raises BadInput for an unknown dataset or row."""
         loaded = self.datasets.get(dataset)
         if not 0 <= row < loaded.rows_loaded:
             raise BadInput(f"Dataset {dataset!r} has no row {row:,}; its rows are 0 to {loaded.rows_loaded - 1:,}.")
-        chosen = settings or ScoringSettings()
-        if self._shown is None or self._shown[0] != chosen:
-            self._shown = chosen, self._load_renderer(chosen)
-        renderer = self._shown[1]
         (example,) = self._prepared(loaded, renderer, self.datasets.examples(dataset, [row]))
-        return renderer.show(example.messages, example.tools)
+        return example
 
     def token_scores(self, run: str, row: int) -> TokenScores:
         """What each response token of one row scored. Raises BadInput for a row that was not scored."""
@@ -52,7 +69,21 @@ class Rendering(Bench):
         """The calibration's `step`, `loss` in nats a token and `learning_rate`; empty where there was none."""
         return read_curve(self.folder.run(self.runs.get(run).run).calibrated_model)
 
+    def _check_models(self, *models: str | None) -> None:
+        """Raise BadInput for a model's folder that may not be read, as `allowed_roots` says; a run's own model may."""
+        roots = self.allowed_roots(self.is_served)
+        for model in models:
+            folder = user_path(model) if model else None
+            if roots is not None and folder and folder.is_dir() and not self._is_known(str(model)):
+                check_roots(str(model), [folder], roots)
+                check_roots(str(model), folder.rglob("*"), roots)
+
+    def _is_known(self, model: str) -> bool:
+        runs = (run for dataset in self.datasets.all() for run in self.runs.of_dataset(dataset.name))
+        return model == EMBEDDED_MODEL or any(model == run.settings["scoring"]["model"] for run in runs)
+
     def _load_renderer(self, settings: ScoringSettings) -> Renderer:
+        self._check_models(settings.model)
         models = self.folder.models
         return Renderer(load_tokenizer(settings, models), settings, longest_input(settings, models))
 

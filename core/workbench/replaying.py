@@ -14,6 +14,7 @@ from core.data.export import export_examples
 from core.data.lock import Lock, LockedRun, read_lock
 from core.errors import BadInput
 from core.files import user_path
+from core.people import Role
 from core.reports import ReplayReport
 from core.workbench.base import check_target
 from core.workbench.loading import Sources
@@ -21,6 +22,7 @@ from core.workbench.locking import environment
 from core.workbench.reloading import Reloading
 from core.workbench.requests import Request
 from core.workbench.rescoring import Rescoring
+from core.workbench.rights import needs
 from core.workbench.shipping import Shipping, shaped_by, working_folder
 from core.workbench.trail import Elsewhere, Follow, Trail
 
@@ -28,6 +30,7 @@ from core.workbench.trail import Elsewhere, Follow, Trail
 class Replaying(Reloading, Rescoring, Shipping):
     """Replays."""
 
+    @needs(Role.CURATOR, "replay a lock")
     def replay(
         self,
         lock: Path | str,

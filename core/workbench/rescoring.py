@@ -3,12 +3,14 @@
 from core.data.digests import VALUE_BYTES, first_difference, split
 from core.data.lock import LockedDataset, LockedRun
 from core.errors import BadInput
+from core.people import Role
 from core.records import RunRow
 from core.scoring.device import choose_device
 from core.scoring.identity import run_identity
 from core.scoring.tokenizers import tokenizer_identity
 from core.settings import RunSettings
 from core.workbench.locking import Locking
+from core.workbench.rights import needs
 from core.workbench.scoring import SCORING_VERSION
 from core.workbench.trail import Elsewhere, Follow, Trail
 
@@ -16,6 +18,7 @@ from core.workbench.trail import Elsewhere, Follow, Trail
 class Rescoring(Locking):
     """The second and third stage of a replay."""
 
+    @needs(Role.CURATOR, "replay a lock")
     def find_run(
         self, dataset: str, locked: LockedRun, rows: LockedDataset, where: Elsewhere, trail: Trail, follow: Follow
     ) -> str:

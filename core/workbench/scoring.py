@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import logging
 import platform
 import time
 from collections.abc import Callable
@@ -11,21 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
 
 from core import __version__
-from core.errors import BadInput, JobFailed
-from core.files import replacing, user_path
+from core.errors import BadInput, Fault, JobFailed
+from core.files import hash_file, replacing, user_path
 from core.jobs.folder import JobFolder, write_atomically
+from core.people import Role
 from core.records import JobProgress, RunRow, ScoreReport
 from core.scoring.arrays import RunArrays, open_arrays
 from core.scoring.device import settle
 from core.scoring.identity import run_identity
 from core.scoring.shards import list_shards, read_scores
 from core.scoring.tokenizers import tokenizer_identity
-from core.settings import ProjectionSettings, RunSettings
-from core.workbench.base import check_target
+from core.settings import RunSettings
+from core.workbench.base import UNREADABLE, check_target
 from core.workbench.carrying import Carrying
+from core.workbench.rights import needs
 from core.workbench.tables import write_table
 from core.workspace import write_input
 
@@ -90,6 +90,7 @@ def _without_device_number(settings: RunSettings) -> RunSettings:
 class Scoring(Carrying):
     """Scoring runs and their jobs."""
 
+    @needs(Role.CURATOR, "score")
     def start_scoring(self, dataset: str, settings: RunSettings | None = None) -> str:
         """Start a scoring run, or resume it, and return its name at once.
 
@@ -98,6 +99,7 @@ class Scoring(Carrying):
         """
         content = self.datasets.get(dataset)
         chosen = _settled(settings or RunSettings())
+        self._check_models(chosen.scoring.model, chosen.calibrated_model)
         identity = run_identity(chosen)
         renderer = self._load_renderer(chosen.scoring)
         template = {"template": renderer.template}
@@ -124,12 +126,12 @@ class Scoring(Carrying):
         if not files.settings.exists():
             noted = {"versions": versions(), "tokenizer": tokenizer_identity(renderer.tokenizer)}
             write_atomically(files.settings, json.dumps(described | noted, indent=1))
-        arguments = {"run": run, "settings": _with_absolute_paths(chosen).model_dump(mode="json")}
-        JobFolder(files.path).create("core.tasks:score", arguments)
+        self._create_job(run, chosen)
         self.runs.add(run, dataset, json.dumps(described["settings"]), identity)
-        self.launcher.start(JobFolder(files.path))
+        self.queue.start(JobFolder(files.path))
         return run
 
+    @needs(Role.CURATOR, "score")
     def score(
         self,
         dataset: str,
@@ -164,16 +166,27 @@ class Scoring(Carrying):
 
     def run_progress(self, run: str) -> JobProgress:
         """Where a run's job stands."""
-        return JobFolder(self.folder.run(run).path).progress()
+        return self.queue.progress(JobFolder(self.folder.run(run).path))
 
+    def heavy_jobs(self) -> list[JobFolder]:
+        """Every job that works alone: scoring runs, and the dry runs of trainers."""
+        folders = (self.folder.runs, self.folder.checks)
+        return [JobFolder(path.parent) for folder in folders for path in folder.glob("*/job.json")]
+
+    @needs(Role.CURATOR, "cancel a job")
     def cancel_run(self, run: str) -> None:
-        """Ask a run's job to stop after its batch. It can be resumed."""
-        JobFolder(self.folder.run(run).path).cancel()
+        """Stop a run's job, at once or within two seconds. It can be resumed."""
+        self.queue.stop(JobFolder(self.folder.run(run).path))
 
+    @needs(Role.CURATOR, "score")
     def resume_run(self, run: str) -> None:
         """Go on from the shards that exist."""
-        self.runs.get(run)
-        self.launcher.start(JobFolder(self.folder.run(run).path))
+        row, job = self.runs.get(run), JobFolder(self.folder.run(run).path)
+        try:
+            job.request()
+        except (FileNotFoundError, BadInput):
+            self._create_job(run, RunSettings.checked(**row.settings))
+        self.queue.start(job)
 
     def finished_run(self, dataset: str, run: str | None = None) -> RunRow:
         """The named run, or the dataset's newest finished one. Raises BadInput when there is none."""
@@ -188,35 +201,28 @@ class Scoring(Carrying):
         raise BadInput(f"Dataset {dataset!r} has no finished scoring run; score it first.")
 
     def take_in(self) -> None:
-        """Take every finished shard and map into the database, each exactly once."""
+        """Take every finished shard into the database, each exactly once."""
         for path in sorted(self.folder.runs.glob("*/job.json")):
             try:
                 self._take_run(path.parent.name)
-            except (OSError, ValueError, SafetensorError) as error:
-                logging.getLogger("gleaner").error("run %s: a result cannot be read: %s", path.parent.name, error)
+            except Fault:
+                raise  # of the machine, not of what is read: it waits
+            except UNREADABLE as error:
+                self._report(f"a result of run {path.parent.name}", error)
         self.launcher.reap()
-
-    def start_map(self, run: str, settings: ProjectionSettings | None = None) -> None:
-        """Start drawing the map of a finished run."""
-        chosen = (settings or ProjectionSettings()).model_dump(mode="json")
-        job = JobFolder(self.folder.run(run).map)
-        job.create("core.tasks:project", {"settings": chosen})
-        self.launcher.start(job)
-
-    def map_progress(self, run: str) -> JobProgress:
-        """Where the map's job stands."""
-        return JobFolder(self.folder.run(run).map).progress()
 
     def arrays(self, run: str) -> RunArrays:
         """The run's factors and mean features, memory-mapped."""
         return open_arrays(self.folder.run(run).arrays)
 
+    @needs(Role.CURATOR, "write a file")
     def scores(self, run: str, path: Path | str) -> Path:
         """Write one line per example, Parquet or JSONL by suffix."""
         target = check_target(path, ".parquet", ".jsonl")
         self._check_finished(run)
         return write_table(self.runs.scores(run).select(SCORE_COLUMNS), target)
 
+    @needs(Role.CURATOR, "write a file")
     def factors(self, run: str, path: Path | str) -> Path:
         """Write `example_id` [N], `offsets` [N + 1] and `values` [Σ r_i, p] as .npz.
 
@@ -237,7 +243,11 @@ class Scoring(Carrying):
             for shard in list_shards(folder):
                 if (folder.name, shard.name) not in taken:
                     self._take_shard(run, folder.name, shard)
-        self._take_map(run)
+
+    def _create_job(self, run: str, settings: RunSettings) -> None:
+        """What its worker is asked; one that was asked already, and that can be read, stays."""
+        arguments = {"run": run, "settings": _with_absolute_paths(settings).model_dump(mode="json")}
+        JobFolder(self.folder.run(run).path).create("core.tasks:score", arguments)
 
     def _check_finished(self, run: str) -> None:
         state = self.run_progress(self.runs.get(run).run).state
@@ -251,16 +261,11 @@ class Scoring(Carrying):
             name: getattr(shard, name)
             for name in ["rows", "prompt_tokens", "response_tokens", "nll", "entropy", "gini", "truncated", "reasons"]
         }
-        self.runs.take_shard(run, scoring_pass, path.name, columns)
-
-    def _take_map(self, run: str) -> None:
-        points = self.folder.run(run).map / "points.npz"
-        if points.exists() and ("map", points.name) not in self.runs.taken_shards(run):
-            with np.load(points, allow_pickle=False) as stored:
-                self.runs.store_map(run, stored["rows"], stored["points"])
+        self.runs.take_shard(run, scoring_pass, path.name, columns, hash_file(path))
 
     def _wait(self, job: JobFolder, follow: Callable[[JobProgress], None]) -> None:
-        while not (progress := job.progress()).has_ended:
+        while not (progress := self.queue.progress(job)).has_ended:
+            self.queue.start_next()
             follow(progress)
             self.take_in()
             time.sleep(0.5)
@@ -268,4 +273,5 @@ class Scoring(Carrying):
         if progress.state == "failed":
             raise JobFailed(f"Scoring failed: {progress.error}")
         if progress.state != "done":
-            raise JobFailed(f"Scoring was {progress.state}; the same command goes on from where it stopped.")
+            why = f" {progress.error}" if progress.error else ""
+            raise JobFailed(f"Scoring was {progress.state}; the same command goes on from where it stopped.{why}")

@@ -7,7 +7,7 @@ chosen.card.md           how the subset was made, in words
 chosen.lock.json         written last: everything needed to make the file again
 """
 
-import tempfile
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -22,7 +22,8 @@ from core.data.export import ExportRow, Written, check_together, export_examples
 from core.data.lock import FileRole, Lock, LockedExport, LockedFile, hash_file, lock_path, read_lock, write_lock
 from core.data.trainers.beside import check_format, side_files
 from core.errors import BadInput
-from core.files import replacing
+from core.files import beside, remove_abandoned, replacing
+from core.people import Role
 from core.reports import ExportReport
 from core.settings import ExportFormat, Trainer
 from core.store.shipping import standing_by_row
@@ -30,6 +31,7 @@ from core.workbench.base import check_target, check_text
 from core.workbench.locking import Locking, environment
 from core.workbench.publishing import Publishing
 from core.workbench.requests import Request
+from core.workbench.rights import needs
 
 SUFFIXES = (".jsonl", ".parquet")
 CARD_SUFFIX = ".card.md"
@@ -41,6 +43,7 @@ ROLES = get_args(FileRole)
 class Shipping(Locking, Publishing):
     """Exports."""
 
+    @needs(Role.CURATOR, "export a selection")
     def export(self, selection: str, format: str, path: Path | str, *, trainers: Sequence[str] = ()) -> ExportReport:
         """Write a selection in its order as JSONL or Parquet, by suffix, and its sidecar, card and lock beside it;
         for each of the `trainers` also the files that it needs.
@@ -122,12 +125,16 @@ class Shipping(Locking, Publishing):
 
 @contextmanager
 def working_folder(target: Path) -> Iterator[Path]:
-    """A folder beside a file, to make it in; gone at the end."""
+    """A folder beside a file, to make it in; gone at the end, and so are those of killed processes."""
+    folder = beside(target)
     try:
-        with tempfile.TemporaryDirectory(prefix=".gleaner-", dir=target.parent) as folder:
-            yield Path(folder)
+        remove_abandoned(target)
+        folder.mkdir()
+        yield folder
     except OSError as error:
         raise BadInput(f"{str(target)!r} cannot be written: {error.strerror or error}.") from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _format(name: str) -> ExportFormat:

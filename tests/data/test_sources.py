@@ -89,6 +89,28 @@ def test_a_compressed_file_gives_the_rows_of_the_plain_one(kind: str, compress: 
     assert [replace(row, file=row.file.replace(packed.name, path.name)) for row in rows] == plain
 
 
+def test_a_packed_file_is_unpacked_once_as_long_as_it_does_not_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = list[Path]()
+
+    def note_folder() -> Path:
+        made.append(tmp_path / str(len(made)))
+        made[-1].mkdir()
+        return made[-1]
+
+    monkeypatch.setattr("core.data.sources.passing_folder", note_folder)
+    packed = tmp_path / "table.parquet.gz"
+    packed.write_bytes(gzip.compress(write("parquet", tmp_path).read_bytes()))
+    for _ in range(3):
+        assert [row.fields for row in open_source(str(packed), AUTO).rows()] == ROWS
+    assert len(made) == 1
+    pq.write_table(pa.Table.from_pylist(ROWS[:1]), tmp_path / "other.parquet")
+    packed.write_bytes(gzip.compress((tmp_path / "other.parquet").read_bytes()))
+    assert [row.fields for row in open_source(str(packed), AUTO).rows()] == ROWS[:1]
+    assert len(made) == 2
+
+
 @pytest.mark.parametrize("kind", [*KINDS, "saved"])
 def test_reading_from_a_row_on_gives_what_reading_on_gives(kind: str, tmp_path: Path) -> None:
     source = open_source(str(write(kind, tmp_path)), AUTO)

@@ -1,7 +1,10 @@
 """The map is repeatable, holds every scored example, and keeps alike examples together."""
 
+import threading
+
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 from core.insight.projection import fit_projection
 from core.settings import ProjectionSettings
@@ -41,3 +44,50 @@ def test_a_handful_of_examples_still_has_a_map(count: int) -> None:
     rows, points = fit_projection(features, ProjectionSettings())
     assert (len(rows), points.shape) == (count, (count, 2))
     assert np.isfinite(points).all()
+
+
+class Watched:
+    """Notes what it is told, and stops after so many looks."""
+
+    def __init__(self, stop_after: int = 10**9) -> None:
+        self.phases: list[tuple[str, int]] = []
+        self.done, self.looks, self.stop_after = 0, 0, stop_after
+
+    def begin(self, phase: str, total: int, unit: str) -> None:
+        self.phases.append((phase, total))
+
+    def advance(self, count: int) -> None:
+        self.done, self.looks = self.done + count, self.looks + 1
+        if self.looks > self.stop_after:
+            raise InterruptedError
+
+
+def test_who_watches_sees_every_round_and_gets_the_same_map() -> None:
+    features, watched = clusters(60)[0], Watched()
+    watched_points = fit_projection(features, ProjectionSettings(), watched)[1]
+    np.testing.assert_array_equal(watched_points, fit_projection(features, ProjectionSettings())[1])
+    ((phase, total),) = watched.phases
+    assert phase == "Laying out the map"
+    assert watched.done == total > 0
+
+
+def test_drawing_stops_when_the_watcher_says_so() -> None:
+    with pytest.raises(InterruptedError):
+        fit_projection(clusters(60)[0], ProjectionSettings(), Watched(stop_after=0))
+
+
+def test_a_stopped_drawing_leaves_no_bar_locked() -> None:
+    with pytest.raises(InterruptedError):
+        fit_projection(clusters(60)[0], ProjectionSettings(), Watched(stop_after=0))
+    taken = list[bool]()
+
+    def take_and_give_back() -> None:
+        for lock in tqdm.get_lock().locks:
+            taken.append(lock.acquire(True, 1))
+            if taken[-1]:
+                lock.release()
+
+    other = threading.Thread(target=take_and_give_back)
+    other.start()
+    other.join()
+    assert taken == [True, True]

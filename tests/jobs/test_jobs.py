@@ -1,9 +1,12 @@
 """A job survives whoever started it, says where it is, stops when asked, and resumes."""
 
+import fcntl
 import json
 import os
+import shutil
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from core.jobs.folder import JobFolder
 from core.jobs.launcher import Launcher
 from core.jobs.progress import Cancelled, Progress
+from core.jobs.worker import _take_lock
 from core.records import JobProgress
 from tests.conftest import wait_until
 
@@ -95,3 +99,20 @@ def test_asking_whether_a_job_lives_does_not_disturb_it(job: JobFolder) -> None:
         job.is_alive()
     assert job.progress().state == "failed"
     assert "Another worker" not in (job.path / "log.txt").read_text()
+
+
+def test_a_worker_that_waited_for_the_lock_of_a_folder_made_anew_takes_the_new_one(tmp_path: Path) -> None:
+    folder = tmp_path / "job"
+    folder.mkdir()
+    with (folder / "worker.lock").open("w") as old, ThreadPoolExecutor(1) as waiting:
+        fcntl.flock(old, fcntl.LOCK_EX)
+        begun = waiting.submit(_take_lock, folder)
+        time.sleep(0.3)
+        shutil.rmtree(folder)
+        folder.mkdir()
+        (folder / "worker.lock").touch()
+        fcntl.flock(old, fcntl.LOCK_UN)
+        lock = begun.result()
+        assert lock is not None
+        with lock:
+            assert JobFolder(folder).is_alive()

@@ -11,7 +11,7 @@ import pytest
 
 from core.blocks import BLOCK_SCHEMA, loaded_columns, quarantined_columns
 from core.choices import Standing
-from core.errors import BadInput, WorkspaceBusy
+from core.errors import BadInput, Fault, WorkspaceBusy
 from core.records import DatasetRow, EntryGroup, Example, IngestReport, Quarantined
 from core.store import Database, Datasets, Decisions, Loads, Repairs, Runs, Selections
 from core.store.loads import LoadRow
@@ -57,7 +57,7 @@ def test_examples_come_back_as_they_went_in(database: Database) -> None:
     assert datasets.get("d").report == IngestReport("d", "alpaca", 6, 5, 1)
     assert datasets.quarantine("d", 0, 10) == [Quarantined("file", 9, 70, "empty", "{}")]
     assert datasets.quarantine_reasons("d") == [("empty", 1)]
-    assert [text.row for text in datasets.page("d", 0, 10, "A3 '; drop").rows] == [3]
+    assert datasets.rows_containing("d", "A3 '; drop").tolist() == [3]
 
 
 def test_a_block_is_taken_once_and_is_seen_with_the_whole_dataset_only(database: Database) -> None:
@@ -72,7 +72,7 @@ def test_a_block_is_taken_once_and_is_seen_with_the_whole_dataset_only(database:
     loads.take(load, [(0, block)])
     assert loads.all() == []
     fill(database)
-    assert datasets.page("d", 0, 10).total == 5
+    assert len(datasets.example_ids("d")) == 5
 
 
 def test_one_title_is_loaded_once_at_a_time(database: Database) -> None:
@@ -91,7 +91,7 @@ def test_a_new_version_keeps_what_was_decided_on_the_rows_that_it_still_has(data
     decisions, repairs = Decisions(database), Repairs(database)
     first = fill(database)
     (pin,) = decisions.add("d", [3], "pin", "good", "ann")
-    decisions.add("d", [3], "undo", "", "bob", pin)
+    decisions.undo([pin], "", "bob")
     decisions.add("d", [1, 4], "ban", "dull", "ann")
     repairs.add("d", [5], "ignore", None, "ann")
     now = [example(4), replace(example(0), example_id="new"), example(3)]
@@ -201,10 +201,17 @@ def test_a_column_of_the_rows_as_they_came_is_read_by_name(database: Database) -
     datasets = Datasets(database)
     originals = ['{"a/b~": "x", "n": 1}', '{"n": null}', '{"n": [1, 2]}']
     fill(database, examples=[replace(example(row), original=original) for row, original in enumerate(originals)])
-    assert datasets.column("d", "a/b~") == ["x", "(none)", "(none)"]
-    assert datasets.column("d", "n") == ["1", "(none)", "[1,2]"]
+
+    def values(column: str) -> list[str]:
+        codes, names = datasets.grouped("d", column, 3)
+        return [names[code] for code in codes]
+
+    assert values("a/b~") == ["x", "(none)", "(none)"]
+    assert values("n") == ["1", "(none)", "[1,2]"]
     with pytest.raises(BadInput, match="No row of dataset 'd' has a column 'm'; the first row has a/b~, n"):
-        datasets.column("d", "m")
+        datasets.grouped("d", "m", 3)
+    with pytest.raises(BadInput, match="'n' has 3 values; a column with at most 2"):
+        datasets.grouped("d", "n", 2)
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
@@ -217,3 +224,29 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 def test_the_database_reads_no_files(database: Database) -> None:
     with database.reading() as cursor, pytest.raises(duckdb.Error):
         cursor.execute("SELECT * FROM read_text('/etc/hostname')")
+
+
+def test_a_question_that_needs_too_much_memory_says_which_limit_to_raise(database: Database) -> None:
+    with pytest.raises(Fault, match="set GLEANER_DATABASE_MEMORY higher"), database.reading() as cursor:
+        cursor.execute("SELECT list(i) FROM range(500000000) t(i)").fetchall()
+    with database.reading() as cursor:
+        assert cursor.execute("SELECT 1").fetchall() == [(1,)]
+
+
+def test_a_block_that_was_damaged_is_told_and_harms_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "curation.duckdb"
+    database = Database(path)
+    fill(database, "small")
+    noise = np.random.default_rng(0)
+    large = [replace(example(row), original=f'{{"n": "{noise.bytes(300).hex()}"}}') for row in range(20_000)]
+    fill(database, "large", large)
+    database.close()
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 100] = bytes(byte ^ 0xFF for byte in content[middle : middle + 100])
+    path.write_bytes(content)
+    database = Database(path)
+    with pytest.raises(BadInput, match=r"curation.duckdb' is damaged: .*put a backup in its place"):
+        Datasets(database).examples("large", range(20_000))
+    assert {row.name for row in Datasets(database).all()} == {"small", "large"}
+    database.close()

@@ -7,8 +7,10 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from core.people import Person, Role
 from core.web import downloads
 from core.web.downloads import ROUTE, Tickets, send_file
+from tests.signing import AUTH, NO_ROLE, ROLES, claims_of, secrets, signed_cookie
 
 
 @pytest.fixture
@@ -49,6 +51,26 @@ def test_tickets_are_unguessable_and_end(tmp_path: Path) -> None:
     assert tickets.find(second) is None
     lasting = Tickets()
     ticket = lasting.offer(path, "a").split("/")[1]
-    assert lasting.find(ticket) == (path, "a")
+    found = lasting.find(ticket)
+    assert found is not None
+    assert (found.path, found.name) == (path, "a")
     path.unlink()
     assert lasting.find(ticket) is None
+
+
+def test_a_ticket_is_worth_something_only_to_the_curator_it_was_offered_to(client: TestClient, tmp_path: Path) -> None:
+    path = tmp_path / "kept.jsonl"
+    path.write_bytes(b"x")
+    ada, cora = (Person(f"{name}@example.org", Role.CURATOR, is_account=True) for name in ("ada", "cora"))
+    with secrets(auth=AUTH, roles=ROLES | {"curator": [ada.name, cora.name]}):
+        address, unowned = (downloads.TICKETS.offer(path, "a", person) for person in (ada, None))
+
+        def ask(email: str | None, of: str = address) -> int:
+            client.cookies = signed_cookie(claims_of(email)) if email else {}
+            return client.get("/" + of).status_code
+
+        assert [ask(email) for email in (ada.name, "ADA@example.org", cora.name)] == [200, 200, 410]
+        assert [ask(email) for email in ("bea@example.org", NO_ROLE, None)] == [403, 403, 403]
+        assert ask(ada.name, unowned) == 410
+    with secrets(auth=AUTH, roles=ROLES | {"curator": [cora.name]}):
+        assert ask(ada.name) == 403, "she is no curator any more"

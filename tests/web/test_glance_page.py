@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.reports import ColumnFacts, Lengths
-from core.web.overview import draw_lengths, draw_values
+from core.web.dataset.overview import draw_lengths, draw_values
 from core.web.reading import read_call, write_call
 from core.web.session import open_bench
 from core.workbench import Workbench
@@ -33,7 +34,7 @@ def open_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator:
 
     yield open_page
     open_bench().close()
-    open_bench.clear()
+    st.cache_resource.clear()
 
 
 def chat(*turns: dict, **more: object) -> dict:

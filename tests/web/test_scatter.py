@@ -1,16 +1,8 @@
-"""The map: which rows a hand means, in numpy and in a real browser; and the theme's numbers."""
+"""The map in numpy: which rows a hand means, what is refused, and what a browser without WebGL2 gets."""
 
 import json
 import math
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,9 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.web import theme
-from core.web.scatter import LegendEntry, ScatterEvent, ScatterPoints, nearest_point, points_inside
+from core.web.scatter import (
+    BANNED,
+    LEFT_OUT,
+    PINNED,
+    QUARANTINED,
+    SELECTED,
+    LegendEntry,
+    LegendRamp,
+    MapLabel,
+    ScatterEvent,
+    ScatterPoints,
+    nearest_point,
+    points_inside,
+    visible_points,
+)
+from core.web.scatter.fallback import draw_figure, read_selection, sample_rows
+from core.web.scatter.points import describe_legend, fingerprint_positions
 
-REPOSITORY = Path(__file__).parents[2]
 coordinates = st.floats(-10, 10, width=32)
 places = st.tuples(coordinates, coordinates)
 
@@ -72,200 +79,99 @@ def test_what_has_no_position_is_never_meant():
 def test_points_that_do_not_fit_together_are_refused():
     x, codes = np.zeros(3, dtype=np.float32), np.zeros(3, dtype=np.uint8)
     ScatterPoints(x, x, codes, codes, ["#000000"])
-    for arrays in [(x[:2], x, codes, codes), (x, x.astype(np.float64), codes, codes), (x, x, codes + 4, codes)]:
+    for arrays in [(x[:2], x, codes, codes), (x, x.astype(np.float64), codes, codes), (x, x, codes + 5, codes)]:
         with pytest.raises(ValueError, match=r"shape|float"):
             ScatterPoints(*arrays, ["#000000"])
     with pytest.raises(ValueError, match="not in the palette"):
         ScatterPoints(x, x, codes, codes + 1, ["#000000"])
     with pytest.raises(ValueError, match="#rrggbb"):
         ScatterPoints(x, x, codes, codes, ["#000000"], [LegendEntry("a", "red;background:url(x)", 0, 3)])
+    with pytest.raises(ValueError, match="found is"):
+        ScatterPoints(x, x, codes, codes, ["#000000"], found=codes[:2])
+    with pytest.raises(ValueError, match="no finite place"):
+        ScatterPoints(x, x, codes, codes, ["#000000"], labels=[MapLabel("a", math.nan, 0, 3)])
+    with pytest.raises(ValueError, match="no finite place"):
+        ScatterPoints(x, x, codes, codes, ["#000000"], start_lasso=[(0, 0), (1, math.inf), (1, 0)])
 
 
-def test_numbers_read_as_the_pages_promise():
-    assert [theme.format_count(n) for n in (7473, 0, -1200, None)] == ["7,473", "0", "−1,200", "–"]
-    significant = {8.9: "8.90", 0.02134: "0.0213", 98_432: "98,400", 9.996: "10.0", -0.5: "−0.500", 1.2e-7: "1.20e−7"}
-    assert {value: theme.format_sig(value) for value in significant} == significant
-    assert [theme.format_sig(value) for value in (0, math.nan, math.inf, None)] == ["0", "–", "∞", "–"]
-    shares = {0.814: "81 %", 0.094: "9.4 %", 0.0042: "0.42 %", 0.0999: "10 %", 1: "100 %", 0: "0 %", 12.34: "1,234 %"}
-    assert {share: theme.format_percent(share) for share in shares} == shares
-    spans = {0.034: "34 ms", 0.9996: "1.0 s", 45: "45 s", 59.6: "1 min", 125: "2 min 5 s", 3720: "1 h 2 min", 0: "0 s"}
-    assert {seconds: theme.format_seconds(seconds) for seconds in spans} == spans
+@given(st.lists(st.tuples(places, st.integers(0, 4)), max_size=40), st.sets(st.integers(0, 4)), st.floats(0.1, 5))
+def test_what_the_legend_hides_is_neither_clicked_nor_lassoed(points, hidden, radius):
+    x, y = np.array([place for place, _ in points], dtype=np.float32).reshape(-1, 2).T
+    shape = np.array([kind for _, kind in points], dtype=np.uint8)
+    visible = visible_points(shape, tuple(hidden))
+    square = [(-4.01, -4.01), (4.01, -4.01), (4.01, 4.01), (-4.01, 4.01)]
+    shown = [row for row, (_, kind) in enumerate(points) if kind not in hidden]
+    inside = [row for row in shown if max(abs(x[row]), abs(y[row])) < 4.01]
+    assert points_inside(x, y, square, visible).tolist() == inside
+    row = nearest_point(x, y, ScatterEvent(clicked=(0, 0, radius)), visible)
+    near = [row for row in shown if math.hypot(x[row], y[row]) <= radius]
+    assert (row in near) if near else (row is None)
 
 
-def luminance(colour: str) -> float:
-    shares = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+def some_points(shape, **more) -> ScatterPoints:
+    shape = np.asarray(shape, dtype=np.uint8)
+    x = np.random.default_rng(1).normal(size=len(shape)).astype(np.float32)
+    return ScatterPoints(x, x[::-1].copy(), shape, np.zeros_like(shape), ["#000000"], **more)
 
 
-def test_ramps_have_256_colours_that_rise_and_that_both_grounds_show():
-    assert len(theme.CIVIDIS) == len(theme.DIVERGING) == 256
-    assert np.all(np.diff([luminance(colour) for colour in theme.CIVIDIS]) > -0.002)
-    for ground in ("#FFFFFF", "#0F1216"):
-        for colour in (*theme.DIVERGING, theme.SELECTED, theme.LEFT_OUT, theme.PINNED, theme.BANNED):
-            low, high = sorted((luminance(colour), luminance(ground)))
-            assert (high + 0.05) / (low + 0.05) > 2
+def test_only_a_class_that_stands_alone_for_its_shape_is_a_switch_and_the_browser_can_read_it():
+    def legend_of(*entries):
+        legend = describe_legend(some_points([LEFT_OUT] * 3 + [SELECTED], legend=list(entries)))
+        return json.loads(json.dumps(legend))
+
+    plain = legend_of(LegendEntry("out", "#000000", LEFT_OUT, 3), LegendEntry("in", "#000000", SELECTED, 1))
+    assert [entry["isSwitch"] for entry in plain["entries"]] == [True, True]
+    assert plain["shapes"] == []
+    topics = legend_of(LegendEntry("maths", "#000000", LEFT_OUT, 2), LegendEntry("poems", "#000000", LEFT_OUT, 2))
+    assert [entry["isSwitch"] for entry in topics["entries"]] == [False, False]
+    assert [(shape["shape"], shape["count"]) for shape in topics["shapes"]] == [(LEFT_OUT, 3), (SELECTED, 1)]
 
 
-def test_figures_share_one_layout_that_plotly_accepts():
-    import plotly.graph_objects as go
-
-    layout = go.Figure(layout=theme.figure_layout("Gains", "Rank", "Gain (nats)")).layout
-    assert (layout.xaxis.title.text, layout.yaxis.title.text) == ("Rank", "Gain (nats)")
-
-
-APP = """
-import streamlit as st
-from starlette.middleware import Middleware
-
-POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-eval' 'wasm-unsafe-eval' blob:; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'"
-)
-
-class ContentSecurityPolicy:
-    def __init__(self, app):
-        self.app = app
-
-    async def __call__(self, scope, receive, send):
-        async def send_with_policy(message):
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"content-security-policy", POLICY.encode())]
-            await send(message)
-        await self.app(scope, receive, send_with_policy)
-
-app = st.App("page.py", middleware=[Middleware(ContentSecurityPolicy)])
-"""
-
-PAGE = """
-import numpy as np
-import streamlit as st
-from core.web import theme
-from core.web.scatter import LegendEntry, LegendRamp, ScatterPoints, nearest_point, points_inside, scatter
-
-x, y = (axis.ravel().astype(np.float32) for axis in np.meshgrid(np.arange(8), np.arange(8)))
-shape = (np.arange(64) % 8 == 0).astype(np.uint8)
-by = st.radio("Colour by", ["selection", "score"])
-if by == "selection":
-    legend = [LegendEntry("<img src=x onerror=window.hacked=1>", theme.LEFT_OUT, 0, 56),
-              LegendEntry("selected", theme.SELECTED, 1, 8)]
-    points = ScatterPoints(x, y, shape, shape, [theme.LEFT_OUT, theme.SELECTED], legend, st.session_state.get("row"))
-else:
-    legend = LegendRamp("0", "63", "<b>score</b> (nats)")
-    points = ScatterPoints(x, y, shape, np.arange(0, 256, 4).astype(np.uint8), theme.CIVIDIS, legend)
-event = scatter(points, key="map", height=480)
-row = nearest_point(x, y, event)
-if row is not None:
-    st.session_state.row = row
-st.text(f"row: {st.session_state.get('row')}")
-st.text(f"inside: {points_inside(x, y, event.lasso).tolist()}")
-"""
+def test_positions_have_a_digest_of_their_content_that_is_computed_once_for_the_same_arrays(monkeypatch):
+    x, y = np.arange(5, dtype=np.float32), np.ones(5, dtype=np.float32)
+    digest = fingerprint_positions(x, y)
+    assert digest == fingerprint_positions(x.copy(), y.copy()) != fingerprint_positions(y, x)
+    monkeypatch.setattr("core.web.scatter.points.blake2b", None)
+    assert fingerprint_positions(x, y) == digest
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("scatter")
-    (folder / "app.py").write_text(APP)
-    (folder / "page.py").write_text(PAGE)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(folder / "app.py"), "--server.port", str(port)]
-    server = subprocess.Popen(command, cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": str(REPOSITORY)})
-    try:
-        for _ in range(150):
-            assert server.poll() is None
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(10)
+def test_the_plotly_map_keeps_all_that_was_decided_found_or_selected_and_samples_what_is_left_out():
+    shape = np.zeros(5_000, dtype=np.uint8)
+    shape[:200], shape[200:210], shape[210:220], shape[220:225] = SELECTED, PINNED, BANNED, QUARANTINED
+    found = np.zeros(5_000, dtype=np.uint8)
+    found[4_000:4_100] = 1
+    points = some_points(shape, found=found, highlight=4_999)
+    rows = sample_rows(points, most=1_000)
+    assert len(rows) == len(set(rows)) == 1_000
+    assert {*range(225), *range(4_000, 4_100), 4_999} <= set(rows)
+    assert np.array_equal(rows, np.sort(rows))
+    assert not set(sample_rows(points, (SELECTED,), most=1_000)) & set(range(200))
 
 
-def open_map(page, address):
-    page.goto(address)
-    root = page.locator('.scatter[data-drawn]:not([data-drawn="0"])')
-    root.wait_for()
-    assert root.get_attribute("data-points") == "64"
-    return root
+def test_the_plotly_map_shows_many_selected_against_what_is_left_out_and_does_not_flicker():
+    shape = np.repeat(np.array([SELECTED, LEFT_OUT], dtype=np.uint8), 5_000)
+    rows = sample_rows(some_points(shape), most=1_000)
+    assert np.bincount(shape[rows]).tolist() == [200, 800]
+    shape[0] = LEFT_OUT
+    again = sample_rows(some_points(shape), most=1_000)
+    assert len(np.intersect1d(rows, again)) >= 998
 
 
-def pixel_of(page, root, x, y):
-    camera = json.loads(root.get_attribute("data-camera"))
-    box = page.locator(".overlay").bounding_box()
-    left = box["x"] + box["width"] / 2 + (x - camera["centre"][0]) * camera["pixelsPerUnit"]
-    return left, box["y"] + box["height"] / 2 - (y - camera["centre"][1]) * camera["pixelsPerUnit"]
+def test_the_plotly_map_reads_a_lasso_a_box_and_a_click():
+    lasso = {"points": [{"x": 1, "y": 2}], "box": [], "lasso": [{"x": [0, 1, 1], "y": [0, 0, 1]}]}
+    assert read_selection(lasso, 0.5) == ([(0, 0), (1, 0), (1, 1)], None)
+    box = {"points": [], "box": [{"x": [0, 2], "y": [1, 3]}], "lasso": []}
+    assert read_selection(box, 0.5) == ([(0, 1), (2, 1), (2, 3), (0, 3)], None)
+    assert read_selection({"points": [{"x": 1, "y": 2}], "box": [], "lasso": []}, 0.5) == (None, (1, 2, 0.5))
+    assert read_selection({"points": [], "box": [], "lasso": []}, 0.5) == (None, None)
 
 
-def drag(page, root, corners):
-    pixels = [pixel_of(page, root, *corner) for corner in corners]
-    page.mouse.move(*pixels[0])
-    page.mouse.down()
-    for pixel in pixels[1:]:
-        page.mouse.move(*pixel, steps=4)
-    page.mouse.up()
-
-
-@pytest.mark.e2e
-def test_click_and_lasso_on_the_map_name_the_exact_rows_and_outlive_a_recolouring(page, address):
-    root = open_map(page, address)
-    drag(page, root, [(3, 3), (3.5, 3.25)])  # pan
-    box = page.locator(".overlay").bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.wheel(0, -150)
-    page.wait_for_timeout(200)
-    assert json.loads(root.get_attribute("data-camera"))["zoom"] > 1
-    page.mouse.click(*pixel_of(page, root, 5, 2))
-    page.get_by_text("row: 21", exact=True).wait_for()
-
-    page.get_by_role("button", name="Lasso", exact=True).click()
-    drag(page, root, [(0.5, 1.5), (3.5, 1.5), (3.5, 3.5), (2.5, 3.5), (2.5, 2.5), (0.5, 2.5)])
-    page.get_by_text("inside: [17, 18, 19, 27]", exact=True).wait_for()
-    camera = root.get_attribute("data-camera")
-
-    page.get_by_text("score", exact=True).click()
-    page.get_by_text("<b>score</b> (nats)", exact=True).wait_for()
-    page.get_by_text("inside: [17, 18, 19, 27]", exact=True).wait_for()
-    assert root.get_attribute("data-camera") == camera
-    assert page.get_by_role("button", name="Clear lasso").is_enabled()
-
-    page.get_by_role("button", name="Clear lasso").click()
-    page.get_by_text("inside: []", exact=True).wait_for()
-
-
-@pytest.mark.e2e
-def test_a_label_with_markup_stays_text(page, address):
-    root = open_map(page, address)
-    page.get_by_text("<img src=x onerror=window.hacked=1>", exact=True).wait_for()
-    assert root.locator("img").count() == 0
-    assert page.evaluate("window.hacked") is None
-
-
-@pytest.mark.e2e
-def test_the_map_is_driven_by_keys_and_fits_a_phone(page, address):
-    page.set_viewport_size({"width": 390, "height": 800})
-    root = open_map(page, address)
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
-    page.get_by_role("application").focus()
-    for key, has_moved in (
-        ("ArrowLeft", lambda after: after["centre"][0] < 3.5),
-        ("+", lambda after: after["zoom"] > 1),
-    ):
-        page.keyboard.press(key)
-        page.wait_for_timeout(200)
-        assert has_moved(json.loads(root.get_attribute("data-camera")))
-
-
-@pytest.mark.e2e
-def test_without_webgl2_the_map_says_so(page, address):
-    page.add_init_script(
-        "const getContext = HTMLCanvasElement.prototype.getContext;"
-        "HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {"
-        "  return kind === 'webgl2' ? null : getContext.call(this, kind, ...rest); };"
-    )
-    page.goto(address)
-    assert "WebGL2" in page.get_by_role("alert").inner_text()
+def test_the_plotly_map_escapes_what_a_dataset_may_have_written():
+    hostile = "<a href='javascript:alert(1)'>x</a>"
+    entries = [LegendEntry(hostile, theme.LEFT_OUT, LEFT_OUT, 3)]
+    labels = [MapLabel(hostile, 0, 0, 3)]
+    for legend in (entries, LegendRamp(hostile, hostile, hostile)):
+        points = some_points([LEFT_OUT] * 3, legend=legend, labels=labels)
+        figure = draw_figure(points, np.arange(3), [(0, 0), (1, 0), (1, 1)], 480)
+        assert "&lt;a href" in str(figure.to_dict())
+        assert "<a" not in str(figure.to_dict())

@@ -1,6 +1,7 @@
 """Selecting by the workbench: quotas on a column, a target, the ledger's covers, and what is left out."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from tests.conftest import Scored, core_json, run_core, write_chats
 
 
 def topics_of(bench: Workbench, selection: str) -> list[str]:
-    column = bench.datasets.column("chats", "topic")
-    return [column[pick.row] for pick in bench.selections.picks(selection)]
+    topics = bench.groups("chats", "topic")
+    return [topics.names[topics.codes[pick.row]] for pick in bench.selections.picks(selection)]
 
 
 def test_quotas_on_a_column_of_the_rows_are_kept(workspace: Path) -> None:
@@ -146,3 +147,35 @@ def test_the_device_does_not_name_the_selection(workspace: Path) -> None:
         assert chosen == again
         with pytest.raises(BadInput):
             bench.select("chats", "fisher", "3", device="abacus")
+
+
+def test_the_values_of_a_column_are_those_of_the_file_in_ascending_order(tmp_path: Path) -> None:
+    values = ["é", "b", None, "a\u0000", "a", "Z", "😀", "b", "\uffff", 7, "(none)", [1]]
+    source = tmp_path / "rows.jsonl"
+    rows = [{"prompt": "p", "completion": str(i), "kind": value} for i, value in enumerate(values)]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with Workbench(tmp_path / "workspace") as bench:
+        bench.ingest(source, "rows")
+        found = bench.groups("rows", "kind")
+        words = ["(none)" if v is None else "[1]" if v == [1] else str(v) for v in values]
+        assert [found.names[code] for code in found.codes] == words
+        assert list(found.names) == sorted(set(words))
+
+
+def test_a_column_of_long_texts_is_refused_before_it_comes_into_memory(tmp_path: Path) -> None:
+    source = tmp_path / "long.jsonl"
+    with source.open("w") as stream:
+        for i in range(3_000):
+            asked = f"{i} " + "word " * (40_000 if i == 7 else 200)
+            stream.write(json.dumps({"prompt": asked, "completion": "c", "part": i % 1_000, "half": i % 1_001}) + "\n")
+    with Workbench(tmp_path / "workspace") as bench:
+        bench.ingest(source, "long")
+        tracemalloc.start()
+        with pytest.raises(BadInput, match="'prompt' has 3,000 values; a column with at most 1,000 can be grouped by"):
+            bench.groups("long", "prompt")
+        with pytest.raises(BadInput, match="'half' has 1,001 values"):
+            bench.grouping("long", [Quota.parse("half")])
+        assert len(bench.groups("long", "part").names) == 1_000
+        reached = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert reached < 4_000_000  # as fixed-width text the prompts alone take 3,000 × 200,000 × 4 bytes

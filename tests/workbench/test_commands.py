@@ -196,7 +196,7 @@ def test_an_export_is_the_selection_in_its_order(shape: str, workspace: Path, tm
 def test_a_workspace_that_is_open_elsewhere_is_left_alone(workspace: Path) -> None:
     with Workbench(workspace):
         done = run_core(workspace, "demo", code=2)
-    assert "is open in process" in done.stderr
+    assert "is open in a Python program (process" in done.stderr
 
 
 BAD_COMMANDS = {

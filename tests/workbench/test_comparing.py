@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from core.errors import BadInput
+from core.selection.envelope import random_prefixes
 from core.selection.registry import CRITERIA
 from core.settings import RepeatSettings
 from core.workbench import Workbench
@@ -106,3 +107,23 @@ def test_every_criterion_selects_by_the_command_line_or_says_what_it_lacks(works
             assert "score again with ifd=true" in run_core(workspace, *words, code=2).stderr
         else:
             assert core_json(workspace, *words)["examples"] == 5
+
+
+def test_the_band_of_a_mixture_is_of_shares_of_each_random_subset(workspace: Path) -> None:
+    with Workbench(workspace) as bench:
+        chosen = bench.select("chats", "random", "6").selection
+        run = bench.runs.get(bench.selections.get(chosen).run)
+        pool = bench.pool(run)
+        longest = pool.scored[np.argsort(-pool.response_tokens[pool.scored], kind="stable")][:2]
+        tokens, topics = int(pool.response_tokens[longest].sum()), bench.groups("chats", "topic")
+        prefixes = random_prefixes(bench.pool_of(bench.request_of(bench.selections.get(chosen))), 0)
+        subsets = prefixes.of_tokens(tokens)
+        assert max(len(subset) for subset in subsets) > len(longest)
+        for share in bench.mixture(chosen, "topic", longest):
+            own = [
+                sum(topics.names[topics.codes[row]] == share.group for row in subset.tolist()) / len(subset)
+                for subset in subsets
+            ]
+            assert (share.random_low, share.random_high) == pytest.approx((min(own), max(own)))
+            assert 0 <= share.random_low <= share.random_high <= 1
+        assert sum(share.random_low for share in bench.mixture(chosen, "topic", longest)) <= 1

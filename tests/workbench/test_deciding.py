@@ -1,5 +1,7 @@
 """Decisions are appended and undone, price what they cost, and leave the first selection as it was."""
 
+import contextlib
+import time
 from pathlib import Path
 
 import numpy as np
@@ -237,3 +239,72 @@ def test_decisions_and_reasons_by_the_command_line(workspace: Path, tmp_path: Pa
         in run_core(workspace, "decide", "nope", "--kind", "pin", "--id", "a", code=2).stderr
     )
     assert "Name an example" in run_core(workspace, "decide", "chats", "--kind", "pin", code=2).stderr
+
+
+def test_decisions_made_at_once_are_undone_all_or_none(workspace: Path) -> None:
+    with Workbench(workspace) as bench:
+        banned = bench.decide("chats", [1, 2, 3], "ban", "spam", "ada")
+        (pin,) = bench.decide("chats", [2], "pin", "", "ada")
+        taken = bench.undo(banned[1], who="bob")
+        before = len(bench.history("chats"))
+        for numbers, words in ((banned, "undone already"), ([pin, 99], "no decision 99"), ([], "nothing to undo")):
+            with pytest.raises(BadInput, match=words):
+                bench.undo_many(numbers)
+        assert len(bench.history("chats")) == before
+        (_, pinned, banned_once), count = bench.made_together("chats", 50)
+        assert count == 3
+        assert (pinned.kind, pinned.decisions) == ("pin", 1)
+        assert (banned_once.decisions, banned_once.open, banned_once.first) == (3, 2, banned[0])
+        undone = bench.undo_together(banned_once, "bob")
+        assert [(made.undoes, made.who) for made in bench.history("chats")[-2:]] == [
+            (banned[0], "bob"),
+            (banned[2], "bob"),
+        ]
+        assert bench.decisions.standing("chats") == Standing((2,), ())
+        with pytest.raises(BadInput, match="nothing to undo"):
+            bench.undo_together(banned_once, "bob")
+        assert bench.made_together("chats", 50)[0][0].decisions == len(undone) == 2
+        bench.undo_many([*undone, taken])
+        assert bench.decisions.standing("chats") == Standing((2,), (1, 3))
+        assert [made.kind for made in bench.made_together("chats", 50, 2)[0]] == ["undo", "undo", "pin", "ban"]
+        assert len(bench.made_together("chats", 2)[0]) == 2
+
+
+def test_what_stands_is_what_all_decisions_in_order_say_however_often_it_is_asked(workspace: Path) -> None:
+    generator = np.random.default_rng(0)
+    with Workbench(workspace) as bench:
+        for _ in range(40):
+            rows = [int(row) for row in generator.choice(5, int(generator.integers(1, 4)), replace=False)]
+            made = bench.history("chats")
+            if made and generator.random() < 0.5:
+                with contextlib.suppress(BadInput):
+                    bench.undo(int(generator.choice([one.decision for one in made])))
+            else:
+                bench.decide("chats", rows, str(generator.choice(["pin", "ban", "note"])), "why")
+            assert bench.decisions.standing("chats") == oracles.standing(bench.history("chats"))
+            assert bench.decisions.count("chats") == len(bench.history("chats"))
+
+
+def test_asking_what_stands_reads_the_decisions_once(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Workbench(workspace) as bench:
+        selection = bench.selections.get(bench.select("chats", "fisher", "6").selection)
+        bench.decide("chats", [1, 2, 3], "ban")
+        assert bench.newer_decisions(selection) == 3
+        monkeypatch.setattr(bench.decisions, "of_dataset", lambda dataset: pytest.fail("read again"))
+        assert bench.newer_decisions(selection) == 3
+        assert bench.in_force(selection).banned == (1, 2, 3)
+        assert bench.made_together("chats", 50)[1] == bench.decisions.count("chats") - 2 == 1
+
+
+def test_twenty_thousand_decisions_are_made_and_undone_in_seconds(tmp_path: Path) -> None:
+    source = tmp_path / "many.jsonl"
+    source.write_text("".join(f'{{"prompt": "p{i}", "completion": "c"}}\n' for i in range(20_000)))
+    with Workbench(tmp_path / "workspace") as bench:
+        bench.ingest(source, "many")
+        bench.decide("many", range(20_000), "ban", "spam")
+        began = time.monotonic()
+        (made,), count = bench.made_together("many", 50)
+        assert (made.decisions, made.open, count) == (20_000, 20_000, 1)
+        assert len(bench.undo_together(made)) == 20_000
+        assert time.monotonic() - began < 10
+        assert bench.decisions.standing("many") == Standing()

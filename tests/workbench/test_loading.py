@@ -1,5 +1,6 @@
 """Loading is a job: it can be stopped anywhere, and what it leaves is whole, once, and counted."""
 
+import errno
 import json
 import os
 import random
@@ -11,15 +12,16 @@ import pytest
 
 from core.blocks import Blocks
 from core.data.digests import digest_example
-from core.errors import BadInput
+from core.errors import BadInput, Fault
 from core.jobs.folder import JobFolder
 from core.jobs.worker import run_here
 from core.records import IngestReport
 from core.settings import IngestSettings
+from core.store import Loads
 from core.tasks import loading as task
 from core.workbench import Workbench
 from core.workbench import loading as face
-from tests.conftest import wait_until
+from tests.conftest import wait_until, write_chats
 
 ROWS = 250
 
@@ -152,7 +154,7 @@ def test_a_file_that_changed_since_its_load_stopped_is_read_anew(bench: Workbenc
         run_here(bench.folder.loads / load)
     bench.take_loads()
     report = bench.ingest(write(tmp_path, 120), "rows")
-    assert (report.rows_read, bench.datasets.page("rows", 0, 1).total) == (120, report.rows_loaded)
+    assert (report.rows_read, len(bench.datasets.example_ids("rows"))) == (120, report.rows_loaded)
 
 
 def test_a_job_loads_in_a_process_of_its_own_and_can_be_cancelled(
@@ -264,7 +266,7 @@ def test_a_block_that_cannot_be_read_fails_its_load_alone(tmp_path: Path) -> Non
         bench.take_loads()
         assert (bench.loads.all(), bench.datasets.all()) == ([], [])
         assert bench.ingest(write(tmp_path), "rows").rows_loaded == 215
-        assert bench.datasets.page("rows", 0, 1).total == 215
+        assert len(bench.datasets.example_ids("rows")) == 215
 
 
 def test_a_load_that_was_cancelled_goes_on_when_it_is_asked_for_again(bench: Workbench, tmp_path: Path) -> None:
@@ -278,7 +280,7 @@ def test_many_who_load_the_same_at_once_get_one_dataset(bench: Workbench, tmp_pa
     with ThreadPoolExecutor(6) as threads:
         reports = list(threads.map(lambda _: bench.ingest(source, "rows"), range(6)))
     assert set(reports) == {IngestReport("rows", "prompt-completion", 250, 215, 35)}
-    assert (bench.datasets.page("rows", 0, 1).total, len(bench.repairs.entries("rows"))) == (215, 35)
+    assert (len(bench.datasets.example_ids("rows")), len(bench.repairs.entries("rows"))) == (215, 35)
 
 
 def test_a_link_laid_while_a_load_waits_leads_nowhere(
@@ -304,3 +306,28 @@ def test_what_an_older_gleaner_loaded_is_known_again(bench: Workbench, tmp_path:
         cursor.execute("UPDATE datasets SET content_hash = 'of another kind', read_hash = ''")
     assert bench.ingest(source, "rows").dataset == "rows"
     assert bench.ingest(write(tmp_path, changed=3), "rows").dataset == "rows@2"
+
+
+def test_what_the_machine_does_not_let_in_waits_and_keeps_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Workbench(tmp_path / "workspace") as bench:
+        load = bench.start_loading(write_chats(tmp_path / "chats.jsonl", 6), "chats")
+        wait_until(lambda: bench.load_progress(load).has_ended)
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Loads, "take", fail)
+        with Workbench(tmp_path / "workspace") as bench:
+            assert bench.datasets.all() == []
+            with pytest.raises(Fault, match="I/O error"):
+                bench.take_in()
+            (bench.folder.requests).mkdir()
+            (bench.folder.requests / "a.json").write_text("{}")
+            with pytest.raises(Fault):
+                bench.take_in()
+            assert (bench.folder.requests / "a.answer").exists()  # what comes after it is done all the same
+    with Workbench(tmp_path / "workspace") as bench:
+        assert bench.datasets.get("chats").rows_loaded == 6

@@ -77,7 +77,7 @@ def refused(workspace: Path, lock: Path, **where: object) -> str:
     with Workbench(workspace) as bench, pytest.raises(BadInput) as raised:
         bench.replay(lock, output, **where)
     assert not output.exists()
-    assert not list(workspace.parent.glob(".gleaner-*"))
+    assert not [path for path in workspace.parent.iterdir() if path.name.startswith(".")]
     return str(raised.value)
 
 

@@ -92,7 +92,7 @@ def _search(pool: Pool, room: Room, settings: DesignSettings, seed: int, weights
 CRITERIA = (
     Criterion(
         name="fisher",
-        goal="Cover what the model can learn",
+        goal="Cover what the model does not know yet",
         explanation="Takes, one after the other, the example whose tokens add the most information about the "
         "model's last layer to what the earlier picks already hold. A larger ridge looks less at rare directions.",
         source="FisherSFT, arXiv 2505.14826",
@@ -102,7 +102,7 @@ CRITERIA = (
     ),
     Criterion(
         name="ioptimal",
-        goal="Serve the pool's own kind of answer, or one task",
+        goal="Serve one task, or the pool as a whole",
         explanation="Takes, one after the other, the example that most lowers the mean predictive variance over "
         "the pool's tokens, or over those of a target set.",
         source="I-optimal design, own extension",

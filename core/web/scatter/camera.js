@@ -6,7 +6,9 @@
 const LEAST_ZOOM = 0.5;
 const MOST_ZOOM = 2000;
 const MARGIN_PIXELS = 24;
-const CROWD_CELLS = 32;
+const POLYGON_SHARE = 0.5;
+const MOST_POLYGON_ZOOM = 200;
+const CROWD_CELLS = 64;
 
 function boundsOf({ x, y }) {
   let [left, right, bottom, top] = [Infinity, -Infinity, Infinity, -Infinity];
@@ -20,7 +22,7 @@ function boundsOf({ x, y }) {
   return left <= right ? { left, right, bottom, top } : { left: -1, right: 1, bottom: -1, top: 1 };
 }
 
-/** Points per square unit as the typical point meets them: the mean count of a cell, weighted by its count. */
+/** Points per square unit as the typical point meets them: how many others its cell holds, on average. */
 function crowdingOf({ x, y }, { left, right, bottom, top }) {
   const side = Math.max(right - left, top - bottom) / CROWD_CELLS || 1;
   const counts = new Float64Array((CROWD_CELLS + 1) ** 2);
@@ -32,7 +34,7 @@ function crowdingOf({ x, y }, { left, right, bottom, top }) {
     total += 1;
   }
   const squares = counts.reduce((sum, count) => sum + count * count, 0);
-  return Math.max(squares / Math.max(total, 1), 1) / side ** 2;
+  return Math.max(squares / Math.max(total, 1) - 1, 0.5) / side ** 2;
 }
 
 function wholeView({ bounds }) {
@@ -85,4 +87,14 @@ function zoomAtCentre(map, factor) {
 function resetCamera(map) {
   map.view.camera = wholeView(map);
   requestDraw(map);
+}
+
+/** Moves the camera so that a polygon that would be small on the screen can be seen in its surroundings. */
+function showPolygon(map, corners) {
+  const [across, upward] = [0, 1].map((axis) => corners.map((corner) => corner[axis]));
+  const [left, right, bottom, top] = [Math.min(...across), Math.max(...across), Math.min(...upward), Math.max(...upward)];
+  const { clientWidth, clientHeight } = map.stage;
+  const fit = Math.min(clientWidth / Math.max(right - left, 1e-9), clientHeight / Math.max(top - bottom, 1e-9));
+  const zoom = Math.min((map.view.camera.zoom * POLYGON_SHARE * fit) / pixelsPerUnit(map), MOST_POLYGON_ZOOM);
+  if (zoom > 1) map.view.camera = { centre: [(left + right) / 2, (bottom + top) / 2], zoom };
 }

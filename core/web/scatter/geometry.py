@@ -14,18 +14,30 @@ Coordinates = NDArray[np.floating]
 
 class ScatterEvent(NamedTuple):
     """What the hand did. `clicked` is (x, y, radius) in data units and lasts one run;
-    `lasso` is a closed polygon's corners, kept until it is cleared."""
+    `lasso` is a closed polygon's corners, kept until it is cleared; `hidden` are the shapes
+    that the legend has switched off."""
 
     clicked: tuple[float, float, float] | None = None
     lasso: list[tuple[float, float]] | None = None
+    hidden: tuple[int, ...] = ()
 
 
-def nearest_point(x: Coordinates, y: Coordinates, event: ScatterEvent) -> int | None:
-    """The row nearest to the click and within its radius, the lowest on a tie; None without one."""
+def visible_points(shape: NDArray[np.uint8], hidden: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Which points are drawn, and so can be clicked and lassoed, with these shapes switched off."""
+    is_hidden = np.zeros(256, dtype=bool)
+    is_hidden[list(hidden)] = True
+    return ~is_hidden[shape]
+
+
+def nearest_point(
+    x: Coordinates, y: Coordinates, event: ScatterEvent, visible: NDArray[np.bool_] | None = None
+) -> int | None:
+    """The visible row nearest to the click and within its radius, the lowest on a tie; None without one."""
     if event.clicked is None:
         return None
     click_x, click_y, radius = event.clicked
-    near = np.flatnonzero((np.abs(x - click_x) <= radius) & (np.abs(y - click_y) <= radius))
+    is_near = (np.abs(x - click_x) <= radius) & (np.abs(y - click_y) <= radius)
+    near = np.flatnonzero(is_near if visible is None else is_near & visible)
     if not near.size:
         return None
     squared = (x[near].astype(np.float64) - click_x) ** 2 + (y[near].astype(np.float64) - click_y) ** 2
@@ -33,8 +45,13 @@ def nearest_point(x: Coordinates, y: Coordinates, event: ScatterEvent) -> int | 
     return int(near[best]) if squared[best] <= radius**2 else None
 
 
-def points_inside(x: Coordinates, y: Coordinates, polygon: list[tuple[float, float]] | None) -> NDArray[np.int64]:
-    """Rows inside the closed polygon, ascending, by the even-odd rule.
+def points_inside(
+    x: Coordinates,
+    y: Coordinates,
+    polygon: list[tuple[float, float]] | None,
+    visible: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int64]:
+    """Visible rows inside the closed polygon, ascending, by the even-odd rule.
 
     A point is inside if a ray to its right crosses an odd number of edges. Sorted by y, the
     points that an edge can cross are one slice, so the cost follows the crossings and not
@@ -44,7 +61,8 @@ def points_inside(x: Coordinates, y: Coordinates, polygon: list[tuple[float, flo
         return np.empty(0, dtype=np.int64)
     corners = np.asarray(polygon, dtype=np.float64)  # [V, 2]
     (left, bottom), (right, top) = corners.min(axis=0), corners.max(axis=0)
-    boxed = np.flatnonzero((x >= left) & (x <= right) & (y >= bottom) & (y <= top))
+    is_boxed = (x >= left) & (x <= right) & (y >= bottom) & (y <= top)
+    boxed = np.flatnonzero(is_boxed if visible is None else is_boxed & visible)
     by_height = boxed[np.argsort(y[boxed], kind="stable")]
     xs, ys = x[by_height].astype(np.float64), y[by_height].astype(np.float64)
 

@@ -1,52 +1,9 @@
-// Draws the marks with WebGL2. Joined before scatter.js into one module.
+// Holds the points on the graphics card and draws them with WebGL2. Joined after shaders.js into one module.
 
-const SHAPES = { leftOut: 0, selected: 1, pinned: 2, banned: 3 };
-const SHAPE_COUNT = 4;
-const PALETTE_SIZE = 256;
-
-const VERTEX_SHADER = `#version 300 es
-in vec2 position;
-in float colourIndex;
-uniform vec2 centre;
-uniform vec2 clipPerUnit;
-uniform float markSize;
-uniform sampler2D palette;
-out vec3 fill;
-
-void main() {
-  gl_Position = vec4((position - centre) * clipPerUnit, 0.0, 1.0);
-  gl_PointSize = markSize + 1.0; // half a pixel all round for the smooth edge
-  fill = texelFetch(palette, ivec2(int(colourIndex + 0.5), 0), 0).rgb;
-}`;
-
-// Each shape is a signed distance in pixels. A rim sets marks that overlap apart.
-const FRAGMENT_SHADER = `#version 300 es
-precision highp float;
-in vec3 fill;
-uniform int shape;
-uniform float markSize;
-uniform float rim;
-uniform float opacity;
-uniform vec3 rimColour;
-out vec4 pixel;
-
-float outside(vec2 offset, float radius) {
-  vec2 folded = abs(offset);
-  if (shape == ${SHAPES.pinned}) return (folded.x + folded.y - radius) * 0.7071;
-  if (shape == ${SHAPES.banned}) {
-    vec2 turned = abs(vec2(offset.x + offset.y, offset.x - offset.y)) * 0.7071;
-    float bar = radius * 0.34;
-    return min(max(turned.x - radius, turned.y - bar), max(turned.y - radius, turned.x - bar));
-  }
-  return length(offset) - radius;
-}
-
-void main() {
-  float beyond = outside((gl_PointCoord - 0.5) * (markSize + 1.0), markSize * 0.5);
-  float coverage = clamp(0.5 - beyond, 0.0, 1.0) * opacity;
-  float inner = clamp(0.5 - beyond - rim, 0.0, 1.0);
-  pixel = vec4(mix(rimColour, fill, rim > 0.0 ? inner : 1.0) * coverage, coverage);
-}`;
+// What is drawn later lies above.
+const DRAW_ORDER = [SHAPES.leftOut, SHAPES.quarantined, SHAPES.selected, SHAPES.pinned, SHAPES.banned];
+const PALETTE_UNIT = 0;
+const WASH_UNIT = 1;
 
 function compileShader(gl, kind, source) {
   const shader = gl.createShader(kind);
@@ -55,28 +12,48 @@ function compileShader(gl, kind, source) {
   return shader;
 }
 
-/** Programs, buffers and the palette's texture on one canvas; null without WebGL2. */
+/** A linked program with its uniforms by name; null where the driver refuses it. */
+function linkProgram(gl, vertex, fragment) {
+  const program = gl.createProgram();
+  gl.attachShader(program, compileShader(gl, gl.VERTEX_SHADER, vertex));
+  gl.attachShader(program, compileShader(gl, gl.FRAGMENT_SHADER, fragment));
+  gl.linkProgram(program);
+  if (!gl.getProgramParameter(program, gl.LINK_STATUS)) return null;
+  const uniforms = {};
+  for (let index = 0; index < gl.getProgramParameter(program, gl.ACTIVE_UNIFORMS); index++) {
+    const { name } = gl.getActiveUniform(program, index);
+    uniforms[name] = gl.getUniformLocation(program, name);
+  }
+  return { program, uniforms };
+}
+
+/** Programs, buffers and textures on one canvas; null without WebGL2. */
 function createGpu(canvas) {
   const gl = canvas.getContext("webgl2", { antialias: false });
   if (!gl) return null;
-  const program = gl.createProgram();
-  gl.attachShader(program, compileShader(gl, gl.VERTEX_SHADER, VERTEX_SHADER));
-  gl.attachShader(program, compileShader(gl, gl.FRAGMENT_SHADER, FRAGMENT_SHADER));
-  gl.linkProgram(program);
-  if (!gl.getProgramParameter(program, gl.LINK_STATUS)) return null;
-
-  const names = ["centre", "clipPerUnit", "markSize", "palette", "shape", "rim", "opacity", "rimColour"];
-  const uniforms = Object.fromEntries(names.map((name) => [name, gl.getUniformLocation(program, name)]));
-  const positions = bindAttribute(gl, program, "position", 2, gl.FLOAT);
-  const colours = bindAttribute(gl, program, "colourIndex", 1, gl.UNSIGNED_BYTE);
-
-  gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
-  gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
-  gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
+  const marks = linkProgram(gl, MARK_VERTEX, MARK_FRAGMENT);
+  const wash = linkProgram(gl, WASH_VERTEX, WASH_FRAGMENT);
+  if (!marks || !wash) return null;
+  const positions = bindAttribute(gl, marks.program, "position", 2, gl.FLOAT);
+  const colours = bindAttribute(gl, marks.program, "colourIndex", 1, gl.UNSIGNED_BYTE);
+  createTexture(gl, PALETTE_UNIT, gl.NEAREST);
+  createTexture(gl, WASH_UNIT, gl.LINEAR);
+  gl.useProgram(marks.program);
+  gl.uniform1i(marks.uniforms.palette, PALETTE_UNIT);
+  gl.useProgram(wash.program);
+  gl.uniform1i(wash.uniforms.wash, WASH_UNIT);
   gl.enable(gl.BLEND);
   gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
-  gl.useProgram(program);
-  return { gl, uniforms, positions, colours, layers: [] };
+  return { gl, marks, wash, positions, colours, layers: [] };
+}
+
+function createTexture(gl, unit, filter) {
+  gl.activeTexture(gl.TEXTURE0 + unit);
+  gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
+  gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, filter);
+  gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, filter);
+  gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE);
+  gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
 }
 
 function bindAttribute(gl, program, name, size, type) {
@@ -88,31 +65,32 @@ function bindAttribute(gl, program, name, size, type) {
   return buffer;
 }
 
-/** Uploads the points ordered by shape, so that what is selected lies above what is left out. */
+/** Uploads the points layer by layer, in the order they are drawn: what a search found lies above all the rest. */
 function uploadPoints(gpu, points) {
-  const { x, y, shape, colour } = points;
-  const isDrawn = (row) => Number.isFinite(x[row]) && Number.isFinite(y[row]);
-  const counts = new Array(SHAPE_COUNT).fill(0);
-  for (let row = 0; row < x.length; row++) if (isDrawn(row)) counts[shape[row]]++;
+  const { x, y, colour } = points;
+  const layerOf = layerNumbers(points);
+  const counts = new Array(2 * DRAW_ORDER.length).fill(0);
+  for (let row = 0; row < x.length; row++) if (layerOf[row] < counts.length) counts[layerOf[row]]++;
 
   const next = [];
   let total = 0;
-  gpu.layers = counts.map((count, kind) => {
-    const first = total;
-    next.push(first);
+  gpu.layers = counts.map((count, number) => {
+    next.push(total);
     total += count;
-    return { shape: kind, first, count };
+    const isFound = number >= DRAW_ORDER.length;
+    return { shape: DRAW_ORDER[number % DRAW_ORDER.length], isFound, first: total - count, count };
   });
 
   const positions = new Float32Array(2 * total);
   const colours = new Uint8Array(total);
   for (let row = 0; row < x.length; row++) {
-    if (!isDrawn(row)) continue;
-    const slot = next[shape[row]]++;
+    if (layerOf[row] >= counts.length) continue;
+    const slot = next[layerOf[row]]++;
     positions[2 * slot] = x[row];
     positions[2 * slot + 1] = y[row];
     colours[slot] = colour[row];
   }
+  gpu.sorted = { positions, colours };
   const { gl } = gpu;
   gl.bindBuffer(gl.ARRAY_BUFFER, gpu.positions);
   gl.bufferData(gl.ARRAY_BUFFER, positions, gl.STATIC_DRAW);
@@ -120,46 +98,52 @@ function uploadPoints(gpu, points) {
   gl.bufferData(gl.ARRAY_BUFFER, colours, gl.STATIC_DRAW);
 }
 
+/** The layer of each point; 255 for those without a place. */
+function layerNumbers({ x, y, shape, found }) {
+  const numbers = new Uint8Array(x.length);
+  const ofShape = DRAW_ORDER.map((_, kind) => DRAW_ORDER.indexOf(kind));
+  for (let row = 0; row < x.length; row++) {
+    const isPlaced = Number.isFinite(x[row]) && Number.isFinite(y[row]);
+    numbers[row] = isPlaced ? ofShape[shape[row]] + (found?.[row] ? DRAW_ORDER.length : 0) : 255;
+  }
+  return numbers;
+}
+
 /** Uploads the palette, a list of [red, green, blue] in 0 to 255. */
 function uploadPalette(gpu, palette) {
   const texels = new Uint8Array(4 * PALETTE_SIZE);
   palette.forEach(([red, green, blue], index) => texels.set([red, green, blue, 255], 4 * index));
   const { gl } = gpu;
+  gl.activeTexture(gl.TEXTURE0 + PALETTE_UNIT);
   gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, PALETTE_SIZE, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, texels);
 }
 
-/** Mark diameters in CSS pixels: as large as the `room` of a typical point allows, then slowly with the zoom. */
-function markSizes(room, zoom) {
-  const largest = Math.min(5 * Math.max(zoom, 1) ** 0.2, 9);
-  const dot = Math.min(Math.max(0.9 * room, 1.4), largest);
-  const disc = 1.85 * dot - 0.3;
-  return { [SHAPES.leftOut]: dot, [SHAPES.selected]: disc, [SHAPES.pinned]: disc + 6, [SHAPES.banned]: disc + 5.5 };
-}
-
-/** None on tiny marks, where it would eat the colour. */
-function rimWidth(size) {
-  return Math.min(Math.max(0.3 * (size - 3.5), 0), 0.9);
-}
-
-/** Draws every layer. `frame`: centre, pixelsPerUnit, pixelRatio, sizes, rimColour, leftOutOpacity. */
-function drawPoints(gpu, frame) {
-  const { gl, uniforms } = gpu;
-  const { width, height } = gl.canvas;
-  const deviceScale = frame.pixelsPerUnit * frame.pixelRatio;
-  gl.viewport(0, 0, width, height);
+function clearMarks({ gl }) {
+  gl.viewport(0, 0, gl.canvas.width, gl.canvas.height);
   gl.clearColor(0, 0, 0, 0);
   gl.clear(gl.COLOR_BUFFER_BIT);
-  gl.uniform2f(uniforms.centre, frame.centre[0], frame.centre[1]);
-  gl.uniform2f(uniforms.clipPerUnit, (2 * deviceScale) / width, (2 * deviceScale) / height);
-  gl.uniform3f(uniforms.rimColour, ...frame.rimColour.map((channel) => channel / 255));
-  for (const layer of gpu.layers) {
-    if (!layer.count) continue;
-    const isLeftOut = layer.shape === SHAPES.leftOut;
-    const size = frame.sizes[layer.shape];
-    gl.uniform1i(uniforms.shape, layer.shape);
-    gl.uniform1f(uniforms.markSize, size * frame.pixelRatio);
-    gl.uniform1f(uniforms.rim, isLeftOut ? 0 : rimWidth(size) * frame.pixelRatio);
-    gl.uniform1f(uniforms.opacity, isLeftOut ? frame.leftOutOpacity : 1);
-    gl.drawArrays(gl.POINTS, layer.first, layer.count);
-  }
+}
+
+/** Lays a picture of `columns` × `rows` premultiplied pixels over the whole canvas. */
+function drawWash({ gl, wash }, { columns, rows, pixels }, opacity) {
+  gl.useProgram(wash.program);
+  gl.activeTexture(gl.TEXTURE0 + WASH_UNIT);
+  gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, columns, rows, 0, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
+  gl.uniform1f(wash.uniforms.opacity, opacity);
+  gl.drawArrays(gl.TRIANGLES, 0, 3);
+}
+
+/** Draws one layer. `look`: size and rim in CSS pixels, opacity, rimColour in 0 to 255. */
+function drawLayer({ gl, marks }, layer, look, { centre, pixelsPerUnit, pixelRatio }) {
+  const { uniforms } = marks;
+  const clip = 2 * pixelsPerUnit * pixelRatio;
+  gl.useProgram(marks.program);
+  gl.uniform2f(uniforms.centre, centre[0], centre[1]);
+  gl.uniform2f(uniforms.clipPerUnit, clip / gl.canvas.width, clip / gl.canvas.height);
+  gl.uniform3f(uniforms.rimColour, ...look.rimColour.map((channel) => channel / 255));
+  gl.uniform1i(uniforms.shape, layer.shape);
+  gl.uniform1f(uniforms.markSize, look.size * pixelRatio);
+  gl.uniform1f(uniforms.rim, look.rim * pixelRatio);
+  gl.uniform1f(uniforms.opacity, look.opacity);
+  gl.drawArrays(gl.POINTS, layer.first, layer.count);
 }

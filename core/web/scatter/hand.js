@@ -6,10 +6,13 @@ const CLICK_PIXELS = 10;
 const BUTTON_ZOOM = 1.6;
 const ARROW_PIXELS = 60;
 
+const GESTURE_TOOLS = ["pan", "lasso", "box"];
+
 function listenToTools(map) {
   const actions = {
     pan: () => chooseTool(map, "pan"),
     lasso: () => chooseTool(map, "lasso"),
+    box: () => chooseTool(map, "box"),
     "zoom-in": () => zoomAtCentre(map, BUTTON_ZOOM),
     "zoom-out": () => zoomAtCentre(map, 1 / BUTTON_ZOOM),
     reset: () => resetCamera(map),
@@ -27,24 +30,39 @@ function listenToTools(map) {
     "-": actions["zoom-out"],
     0: actions.reset,
     Escape: actions.clear,
+    Enter: () => setLasso(map, sightCorners(map)),
+    p: actions.pan,
+    l: actions.lasso,
+    b: actions.box,
   };
   map.overlay.addEventListener("keydown", (event) => {
-    if (!(event.key in keys) || event.ctrlKey || event.metaKey || event.altKey) return;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (!(key in keys) || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
-    keys[event.key]();
+    event.stopPropagation();
+    keys[key]();
   });
 }
 
 function chooseTool(map, tool) {
   map.view.tool = tool;
-  map.tools.pan.setAttribute("aria-pressed", String(tool === "pan"));
-  map.tools.lasso.setAttribute("aria-pressed", String(tool === "lasso"));
-  map.overlay.classList.toggle("lassoing", tool === "lasso");
+  for (const name of GESTURE_TOOLS) map.tools[name].setAttribute("aria-pressed", String(tool === name));
+  map.overlay.classList.toggle("lassoing", tool !== "pan");
+}
+
+/** The corners of all that is in sight, for hands that draw no lasso. */
+function sightCorners(map) {
+  return boxCorners(map, [0, 0], [map.stage.clientWidth, map.stage.clientHeight]);
+}
+
+function boxCorners(map, [left, top], [right, bottom]) {
+  return [[left, top], [right, top], [right, bottom], [left, bottom]].map((pixel) => toData(map, pixel));
 }
 
 function setLasso(map, lasso) {
   if (!lasso && !map.view.lasso) return;
   map.view.lasso = lasso;
+  map.lassoToShow = null;
   showLassoState(map);
   requestOverlay(map);
   sendLasso(map);
@@ -56,7 +74,8 @@ function showLassoState(map) {
 
 function sendLasso(map) {
   const { lasso, fingerprint } = map.view;
-  map.sendLasso(lasso && { fingerprint, x: lasso.map(([x]) => x), y: lasso.map(([, y]) => y) });
+  const corners = lasso ?? []; // empty: cleared, where nothing at all would let the server take the address's
+  map.send("lasso", { fingerprint, x: corners.map(([x]) => x), y: corners.map(([, y]) => y) });
 }
 
 function pointerPixel(map, event) {
@@ -89,8 +108,8 @@ function startGesture(map, event) {
   if (event.button !== 0 || map.gesture) return;
   map.overlay.setPointerCapture(event.pointerId);
   const start = pointerPixel(map, event);
-  const isLasso = map.view.tool === "lasso" || event.shiftKey;
-  map.gesture = { pointer: event.pointerId, start, last: start, isLasso, isDrag: false, trail: [toData(map, start)] };
+  const tool = map.view.tool === "pan" && event.shiftKey ? "lasso" : map.view.tool;
+  map.gesture = { pointer: event.pointerId, start, last: start, tool, isDrag: false, trail: [toData(map, start)] };
 }
 
 function continueGesture(map, event) {
@@ -99,13 +118,16 @@ function continueGesture(map, event) {
   const pixel = pointerPixel(map, event);
   gesture.isDrag ||= distance(pixel, gesture.start) >= DRAG_PIXELS;
   if (!gesture.isDrag) return;
-  if (gesture.isLasso) {
+  if (gesture.tool === "pan") {
+    map.overlay.classList.add("panning");
+    panBy(map, pixel[0] - gesture.last[0], pixel[1] - gesture.last[1]);
+  } else if (gesture.tool === "box") {
+    gesture.trail = boxCorners(map, gesture.start, pixel);
+    requestOverlay(map);
+  } else {
     if (distance(pixel, gesture.last) < LASSO_STEP_PIXELS) return;
     gesture.trail.push(toData(map, pixel));
     requestOverlay(map);
-  } else {
-    map.overlay.classList.add("panning");
-    panBy(map, pixel[0] - gesture.last[0], pixel[1] - gesture.last[1]);
   }
   gesture.last = pixel;
 }
@@ -116,9 +138,9 @@ function endGesture(map, event) {
   dropGesture(map);
   if (!gesture.isDrag) {
     const [x, y] = toData(map, gesture.start);
-    const radius = Math.max(CLICK_PIXELS, currentSizes(map)[SHAPES.selected] / 2) / pixelsPerUnit(map);
-    map.sendClick({ x, y, radius });
-  } else if (gesture.isLasso && gesture.trail.length >= 3) {
+    const radius = Math.max(CLICK_PIXELS, markSizes(map)[SHAPES.selected] / 2) / pixelsPerUnit(map);
+    map.trigger("click", { x, y, radius });
+  } else if (gesture.tool !== "pan" && gesture.trail.length >= 3) {
     setLasso(map, gesture.trail);
   }
 }

@@ -1,23 +1,26 @@
 // The map: takes the data, keeps the view, draws. Joined last into one module.
 //
 // Streamlit calls the exported function again on every change of data, with the same root
-// element. What must outlive a recolouring (camera, lasso, tool) is kept by the component's
-// key and its points' fingerprint, so that it also outlives a visit to another page.
+// element. What must outlive a recolouring (camera, lasso, tool, switched-off shapes) is kept by
+// the component's key and its points' fingerprint, so that it also outlives a visit to another page.
 
 const MOST_PIXEL_RATIO = 2;
-const WITHOUT_WEBGL =
-  "The map needs WebGL2, which this browser does not offer. Turn on hardware acceleration or use a current browser.";
+const MOST_KEPT = 3;
+const WITHOUT_WEBGL = "This browser does not offer WebGL2. A simpler map follows.";
 
 const maps = new WeakMap(); // root element → its map
 const views = new Map(); // component key → its view
+const arraysKept = new Map(); // fingerprint of the positions → their points' arrays, which the server sends once
 
 export default function renderScatter({ parentElement, data, setStateValue, setTriggerValue }) {
   const root = parentElement.querySelector(".scatter");
   const map = maps.get(root) ?? createMap(root);
   maps.set(root, map);
-  map.sendLasso = (lasso) => setStateValue("lasso", lasso);
-  map.sendClick = (click) => setTriggerValue("click", click);
-  takeData(map, data);
+  map.send = setStateValue;
+  map.trigger = setTriggerValue;
+  if (!map.gpu) askForSimplerMap(map);
+  else if (keepArrays(data)) takeData(map, data);
+  else map.trigger("needs", data.fingerprint);
   // Streamlit also cleans up calls that a newer one has overtaken, while the root lives on.
   return () => {
     if (!root.isConnected) release(map);
@@ -32,7 +35,7 @@ function release(map) {
 
 function createMap(root) {
   const find = (selector) => root.querySelector(selector);
-  const map = { root, stage: find(".stage"), marks: find(".marks"), overlay: find(".overlay") };
+  const map = { root, stage: find(".stage"), marks: find(".marks"), overlay: find(".overlay"), legend: find(".legend") };
   map.tools = Object.fromEntries([...root.querySelectorAll("[data-tool]")].map((tool) => [tool.dataset.tool, tool]));
   map.gpu = createGpu(map.marks);
   map.gesture = null;
@@ -44,26 +47,44 @@ function createMap(root) {
   map.marks.addEventListener("webglcontextlost", (event) => event.preventDefault());
   map.marks.addEventListener("webglcontextrestored", () => {
     map.gpu = createGpu(map.marks);
-    uploadAll(map);
+    if (map.gpu) uploadAll(map);
+    else askForSimplerMap(map);
   });
   return map;
 }
 
+function askForSimplerMap(map) {
+  showNotice(map, WITHOUT_WEBGL);
+  map.send("webgl", false);
+}
+
+/** Takes over the arrays that came with the data; false where one neither came nor is kept. */
+function keepArrays({ positions, fingerprint, marks, marksFingerprint }) {
+  const kept = positions ? { x: columnOf(positions, "x"), y: columnOf(positions, "y") } : arraysKept.get(fingerprint);
+  if (!kept) return false;
+  if (marks) for (const name of ["shape", "colour", "found"]) kept[name] = columnOf(marks, name);
+  if (marks) kept.marksFingerprint = marksFingerprint;
+  arraysKept.delete(fingerprint); // to the end: the oldest goes first
+  arraysKept.set(fingerprint, kept);
+  if (arraysKept.size > MOST_KEPT) arraysKept.delete(arraysKept.keys().next().value);
+  return kept.marksFingerprint === marksFingerprint;
+}
+
+function columnOf(table, name) {
+  return table.getChild(name)?.toArray() ?? null;
+}
+
 function takeData(map, data) {
-  const column = (table, name) => table.getChild(name).toArray();
   map.data = data;
-  map.points = {
-    x: column(data.positions, "x"),
-    y: column(data.positions, "y"),
-    shape: column(data.marks, "shape"),
-    colour: column(data.marks, "colour"),
-  };
+  map.points = arraysKept.get(data.fingerprint);
+  map.labels = prepareLabels(data.labels);
   const count = map.points.x.length;
   map.root.dataset.points = String(count);
   map.stage.style.setProperty("--stage-height", `${data.height}px`);
   map.overlay.setAttribute(
     "aria-label",
-    `Map of ${count.toLocaleString("en-US")} examples. Arrow keys pan, plus and minus zoom, 0 resets, Escape clears the lasso.`,
+    `Map of ${count.toLocaleString("en-US")} examples. Arrow keys pan, plus and minus zoom, 0 shows all, ` +
+      "P, L and B choose pan, lasso and box, Enter lassoes what is in sight, Escape clears the lasso.",
   );
   takeView(map);
   uploadAll(map);
@@ -71,11 +92,13 @@ function takeData(map, data) {
 
 /** Finds the camera and lasso kept for these points, or starts with all of them in sight. */
 function takeView(map) {
-  const { key, fingerprint } = map.data;
+  const { key, fingerprint, startLasso } = map.data;
   if (map.view?.fingerprint === fingerprint) return;
   const kept = views.get(key);
   const isKept = kept?.fingerprint === fingerprint;
-  map.view = isKept ? kept : { fingerprint, camera: null, lasso: null, tool: kept?.tool ?? "pan" };
+  const [tool, hidden] = [kept?.tool ?? "pan", kept?.hidden ?? new Set()];
+  map.view = isKept ? kept : { fingerprint, camera: null, lasso: startLasso, tool, hidden };
+  map.lassoToShow = isKept ? null : startLasso;
   map.bounds = boundsOf(map.points);
   map.crowding = crowdingOf(map.points, map.bounds);
   map.view.camera ??= wholeView(map);
@@ -83,20 +106,34 @@ function takeView(map) {
   chooseTool(map, map.view.tool);
   showLassoState(map);
   // The server forgets a component's state when its page is left; the two must agree again.
-  if (map.view.lasso) sendLasso(map);
+  if (map.view.lasso || startLasso) sendLasso(map);
+  if (map.view.hidden.size) sendHidden(map);
 }
 
+/** Brings points and palette to the graphics card, unless the same already lie there. */
 function uploadAll(map) {
   const { data, points } = map;
-  if (!map.gpu) return showNotice(map, WITHOUT_WEBGL);
   showNotice(map, points.x.length ? "" : "There are no points to show yet.");
   map.colours = themeColours(map);
+  const content = JSON.stringify([data.fingerprint, data.marksFingerprint, data.palette, data.legend, map.colours]);
+  if (map.gpu.content === content) return requestOverlay(map);
+  map.gpu.content = content;
   const palette = data.palette.map(hexToRgb);
-  const shown = data.legend.ramp ? trimRamp(palette, hexToRgb(map.colours.ground)) : palette;
+  map.palette = data.legend.ramp ? trimRamp(palette, hexToRgb(map.colours.ground)) : palette;
   uploadPoints(map.gpu, points);
-  uploadPalette(map.gpu, shown);
-  drawLegend(map.root.querySelector(".legend"), data.legend, shown);
+  uploadPalette(map.gpu, map.palette);
+  map.hasManyColours = hasManyColours(map);
+  drawLegend(map, map.palette);
   requestDraw(map);
+}
+
+/** Whether the left-out points differ in colour, so that their density must keep it. */
+function hasManyColours({ gpu }) {
+  const { colours } = gpu.sorted;
+  return gpu.layers.some(
+    ({ shape, first, count }) =>
+      shape === SHAPES.leftOut && colours.subarray(first, first + count).some((colour) => colour !== colours[first]),
+  );
 }
 
 /** Streamlit's colours as #rrggbb; a canvas context turns any CSS colour into that. */
@@ -111,6 +148,7 @@ function themeColours(map) {
     ground: resolve("--st-background-color"),
     text: resolve("--st-text-color"),
     accent: resolve("--st-primary-color"),
+    font: style.fontFamily,
   };
 }
 
@@ -118,96 +156,4 @@ function showNotice(map, text) {
   const notice = map.root.querySelector(".notice");
   notice.hidden = !text;
   notice.textContent = text;
-}
-
-function requestDraw(map) {
-  map.hasStaleMarks = true;
-  requestOverlay(map);
-}
-
-/** For what changes nothing but lasso and ring: a million marks need not be drawn again. */
-function requestOverlay(map) {
-  if (map.awaitsFrame || !map.view) return;
-  map.awaitsFrame = true;
-  requestAnimationFrame(() => {
-    map.awaitsFrame = false;
-    if (map.root.isConnected && map.stage.clientWidth && map.gpu) draw(map);
-  });
-}
-
-function currentSizes(map) {
-  return markSizes(pixelsPerUnit(map) / Math.sqrt(map.crowding), map.view.camera.zoom);
-}
-
-function draw(map) {
-  const pixelRatio = Math.min(window.devicePixelRatio || 1, MOST_PIXEL_RATIO);
-  fitCanvas(map.overlay, map.stage, pixelRatio);
-  if (fitCanvas(map.marks, map.stage, pixelRatio)) map.hasStaleMarks = true;
-  if (map.hasStaleMarks) drawMarks(map, pixelRatio);
-  drawOverlay(map, pixelRatio);
-}
-
-function drawMarks(map, pixelRatio) {
-  const { centre, zoom } = map.view.camera;
-  // An outline where colour does not tell what is selected, else a gap.
-  const rimColour = map.data.legend.shapes.length ? map.colours.text : map.colours.ground;
-  drawPoints(map.gpu, {
-    centre,
-    pixelsPerUnit: pixelsPerUnit(map),
-    pixelRatio,
-    sizes: currentSizes(map),
-    rimColour: hexToRgb(rimColour),
-    leftOutOpacity: map.data.legend.ramp ? 0.9 : 0.75,
-  });
-  map.hasStaleMarks = false;
-  map.frames += 1;
-  map.root.dataset.drawn = String(map.frames);
-  map.root.dataset.camera = JSON.stringify({ centre, zoom, pixelsPerUnit: pixelsPerUnit(map) });
-}
-
-/** Sets a canvas to the stage's size in device pixels; true if that has emptied it. */
-function fitCanvas(canvas, stage, pixelRatio) {
-  const width = Math.round(stage.clientWidth * pixelRatio);
-  const height = Math.round(stage.clientHeight * pixelRatio);
-  if (canvas.width === width && canvas.height === height) return false;
-  canvas.width = width;
-  canvas.height = height;
-  return true;
-}
-
-function drawOverlay(map, pixelRatio) {
-  const pen = map.overlay.getContext("2d");
-  pen.setTransform(pixelRatio, 0, 0, pixelRatio, 0, 0);
-  pen.clearRect(0, 0, map.stage.clientWidth, map.stage.clientHeight);
-  const trail = map.gesture?.isLasso && map.gesture.isDrag ? map.gesture.trail : map.view.lasso;
-  if (trail) drawLasso(map, pen, trail);
-  if (map.data.highlight !== null) drawRing(map, pen, map.data.highlight);
-}
-
-function drawLasso(map, pen, trail) {
-  pen.beginPath();
-  for (const corner of trail) pen.lineTo(...toPixels(map, corner));
-  pen.closePath();
-  pen.globalAlpha = 0.07;
-  pen.fillStyle = map.colours.accent;
-  pen.fill("evenodd"); // as the server counts
-  pen.globalAlpha = 1;
-  pen.strokeStyle = map.colours.accent;
-  pen.lineWidth = 1.5;
-  pen.lineJoin = "round";
-  pen.stroke();
-}
-
-function drawRing(map, pen, row) {
-  const { x, y, shape } = map.points;
-  if (!Number.isFinite(x[row]) || !Number.isFinite(y[row])) return;
-  const [left, top] = toPixels(map, [x[row], y[row]]);
-  const radius = Math.max(currentSizes(map)[shape[row]] / 2 + 4, 7);
-  for (const [colour, width] of [[map.colours.ground, 5], [map.colours.text, 2]]) {
-    pen.beginPath();
-    pen.arc(left, top, radius, 0, 2 * Math.PI);
-    pen.strokeStyle = colour;
-    pen.lineWidth = width;
-    pen.stroke();
-  }
 }

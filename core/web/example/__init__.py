@@ -1,0 +1,1 @@
+"""The Example page's parts."""

@@ -1,0 +1,1 @@
+"""The Gains page's parts."""

@@ -1,0 +1,1 @@
+"""The Scoring page's parts."""

@@ -1,0 +1,30 @@
+"""Tell sessions apart from one another what the others did, without asking the database for each of them."""
+
+import time
+from collections.abc import Sequence
+
+from core.choices import Made
+from core.store.pulse import Pulse
+from core.workbench.watching import Watching, WorkingJob
+
+KEPT_SECONDS = 1.0
+
+
+class Pulsing(Watching):
+    """The pulse of a dataset: a word that changes whenever a page about it would."""
+
+    _pulses: dict[str, tuple[float, str]]
+
+    def pulse(self, dataset: str, jobs: Sequence[WorkingJob] | None = None) -> str:
+        """The word, at most a second old; as of now where `jobs`, those that work now, are given."""
+        found = self._pulses.get(dataset)
+        if jobs is not None or found is None or time.monotonic() - found[0] > KEPT_SECONDS:
+            working = self.working_jobs() if jobs is None else jobs
+            counters = map(str, Pulse(self.database).beat(dataset))
+            found = time.monotonic(), ".".join([*counters, *sorted(f"{job.kind}-{job.of}" for job in working)])
+            self._pulses[dataset] = found
+        return found[1]
+
+    def made_since(self, dataset: str, decision: int) -> list[Made]:
+        """Who decided how much on a dataset after the decision of this number."""
+        return self.decisions.made_since(dataset, decision)

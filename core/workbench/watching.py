@@ -1,0 +1,58 @@
+"""Watch: which jobs work or wait in this workspace, whoever started them, and what do they say?"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import BadInput
+from core.jobs.folder import JobFolder
+from core.people import Role
+from core.records import JobProgress
+from core.workbench.loading import Loading
+from core.workbench.mapping import Mapping
+from core.workbench.rights import needs
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingJob:
+    """`kind` is load, scoring, map or check; `of` the load, run or dry run that it is; `dataset` whose it is, or the
+    file that is checked."""
+
+    kind: str
+    of: str
+    dataset: str
+    progress: JobProgress
+
+
+class Watching(Loading, Mapping):
+    """Jobs of the whole workspace."""
+
+    def working_jobs(self) -> list[WorkingJob]:
+        """Every job that works or waits now, loads first."""
+        found = [WorkingJob("load", load.load, load.dataset, progress) for load, progress in self.loads_under_way()]
+        for dataset in self.datasets.all():
+            for run in self.runs.of_dataset(dataset.name):
+                found.append(WorkingJob("scoring", run.run, dataset.name, self.run_progress(run.run)))
+                found.append(WorkingJob("map", run.run, dataset.name, self.map_progress(run.run)))
+        for path in self.folder.checks.glob("*/job.json"):
+            job = JobFolder(path.parent)
+            try:
+                file = Path(job.request()[1]["file"]).name
+            except (OSError, KeyError, BadInput):
+                continue  # half of it is gone: no job of anybody's
+            found.append(WorkingJob("check", path.parent.name, file, self.queue.progress(job)))
+        return [job for job in found if job.progress.is_working]
+
+    def job_log(self, kind: str, of: str, lines: int = 20) -> str:
+        """The last lines that a job's worker printed; "" where there are none."""
+        return self._job(kind, of).log_tail(lines)
+
+    @needs(Role.CURATOR, "cancel a job")
+    def stop_job(self, job: WorkingJob) -> None:
+        """Stop a job, at once or within two seconds; what is finished is kept."""
+        self.queue.stop(self._job(job.kind, job.of))
+
+    def _job(self, kind: str, of: str) -> JobFolder:
+        run = self.folder.run(of)
+        if kind in ("scoring", "map"):
+            return JobFolder(run.path if kind == "scoring" else run.map)
+        return JobFolder((self.folder.loads if kind == "load" else self.folder.checks) / of)
