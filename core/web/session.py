@@ -42,16 +42,24 @@ def open_bench() -> Workbench:
 _opened: list[Workbench] = []
 
 
+def _let_go() -> None:
+    if _opened:
+        _opened[-1].close()
+
+
+atexit.register(_let_go)
+
+
 @st.cache_resource(show_spinner="Opening the workspace")
 def open_workspace() -> Workbench:
     """Let go of when the server ends."""
     if _opened and not _opened[-1].is_closed:
         return _opened[-1]  # a workspace is opened once
+    if not _opened:
+        gc.freeze()  # what the libraries have loaded stays: collections need not look at it again
     bench = Workbench(supervise=True, who=current_account)
     _opened[:] = [bench]
     log_into(bench.folder.log, PROCESS)
-    atexit.register(bench.close)
-    gc.freeze()  # what the libraries have loaded stays: collections need not look at it again
     return bench
 
 
