@@ -4,6 +4,7 @@ pip-audit asks the database of holes for every pin. A known hole is a failure; t
 said, and is none.
 """
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -44,5 +45,7 @@ def judge(found: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
+    if not importlib.util.find_spec("pip_audit"):
+        sys.exit("pip-audit is not installed; run this by: make audit")
     report = ask()
     sys.exit(0 if report is None else judge(report))

@@ -9,8 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from core.workbench import Workbench
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM_FLAGS = [
@@ -150,6 +155,14 @@ def core_json(workspace: Path, *words: str) -> dict:
     """The one JSON object that a command prints on stdout."""
     result: dict = json.loads(run_core(workspace, *words, "--json").stdout)
     return result
+
+
+def map_and_select(bench: "Workbench", dataset: str, run: str, budget: str) -> str:
+    """Give a run a map, of its first two features, and two selections; the second one's id."""
+    features = np.nan_to_num(np.asarray(bench.arrays(run).mean_features, dtype=np.float32))
+    bench.runs.store_map(run, "points.npz", np.arange(len(features)), features[:, :2])
+    made = [bench.select(dataset, criterion, budget, run=run).selection for criterion in ("instructdiff", "fisher")]
+    return made[-1]
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import re
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     import requests
 
 LARGEST_DOWNLOAD = 20 << 30
-SECONDS_TO_CONNECT, SECONDS_OF_SILENCE = 10, 60
+SECONDS_TO_CONNECT, SECONDS_OF_SILENCE, SECONDS_IN_ALL = 10, 60, 6 * 3600
 TIMEOUT = (SECONDS_TO_CONNECT, SECONDS_OF_SILENCE)
 CHUNK = 1 << 20
 PASSWORD = re.compile(r"(?<=//)[^/?#]*@")
@@ -124,6 +125,7 @@ def _ask_public(url: str) -> "requests.Response":
 
 def _fetch(url: str, folder: Path, key: str, *, public_only: bool) -> Path:
     import requests
+    from urllib3.exceptions import HTTPError
 
     try:
         with _ask_public(url) if public_only else requests.get(url, stream=True, timeout=TIMEOUT) as answer:
@@ -133,13 +135,15 @@ def _fetch(url: str, folder: Path, key: str, *, public_only: bool) -> Path:
                 raise BadInput(f"{url!r} cannot be had: the server answers {answer.status_code} {answer.reason}.")
             path = folder / f"{key}-{_name(url, answer.headers.get('Content-Disposition', ''))}"
             with replacing(path) as partial, partial.open("wb") as stream:
-                written = 0
-                for chunk in answer.iter_content(CHUNK):
+                written, end = 0, time.monotonic() + SECONDS_IN_ALL
+                while chunk := answer.raw.read1(CHUNK, decode_content=True):  # what is there, be it one byte
                     written += stream.write(chunk)
                     if written > LARGEST_DOWNLOAD:
                         raise BadInput(f"{url!r} is larger than {LARGEST_DOWNLOAD >> 30} GB; fetch it by hand.")
+                    if time.monotonic() > end:
+                        raise BadInput(f"{url!r} was not here after {SECONDS_IN_ALL / 3600:g} h; fetch it by hand.")
                 _check_length(url, answer.headers, written)
-    except (requests.RequestException, ValueError) as error:  # ValueError: an address that is none
+    except (requests.RequestException, HTTPError, ValueError) as error:  # ValueError: an address that is none
         raise BadInput(f"{url!r} cannot be had: {_reason(error)}") from None
     except OSError as error:
         raise BadInput(f"{url!r} cannot be kept in {str(folder)!r}: {error.strerror}.") from None

@@ -12,7 +12,6 @@ import duckdb
 from core.errors import GleanerError
 from core.store.aside import check_aside, copy_aside
 from core.store.database import Database
-from core.store.schema import STEPS
 
 COUNTS = (
     (
@@ -198,7 +197,8 @@ class Keeping:
 
     def schema_step(self) -> int:
         """How many schema steps the file has."""
-        return len(STEPS)
+        with self._database.reading() as cursor:
+            return int(cursor.execute("SELECT max(step) FROM schema_steps").fetchall()[0][0])
 
     def is_answering(self) -> bool:
         """Whether a question is answered."""

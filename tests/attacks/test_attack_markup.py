@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,8 @@ CAUGHT = ("0", "3", "7", "46", "54")
 @pytest.fixture(scope="module")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A browser that the attacks share."""
-    context = browser.new_context(viewport={"width": 1440, "height": 2400})
-    yield context
-    context.close()
+    with closing(browser.new_context(viewport={"width": 1440, "height": 2400})) as context:
+        yield context
 
 
 @pytest.fixture(scope="module")

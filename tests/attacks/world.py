@@ -8,11 +8,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from core.workbench import Workbench
 from tests.attacks.markup import COLUMNS, FILES, PEOPLE, REASONS, TEXTS, fill, storable
-from tests.conftest import core_json
+from tests.conftest import core_json, map_and_select
 
 TURNS = 6
 
@@ -35,15 +33,13 @@ def build_world(folder: Path, model: Path) -> World:
     scored = ("--model", str(model), "--calibrate", "0.5", "--set", "epochs=1", "--max-length", "512")
     run = core_json(workspace, "score", "hostile", *scored)["run"]
     with Workbench(workspace) as bench:
-        features = np.nan_to_num(np.asarray(bench.arrays(run).mean_features, dtype=np.float32))
-        bench.runs.store_map(run, "points.npz", np.arange(len(features)), features[:, :2])
-        selections = [bench.select("hostile", name, "50%", run=run).selection for name in ("instructdiff", "fisher")]
+        selection = map_and_select(bench, "hostile", run, "50%")
         for row, (person, reason) in enumerate(zip(PEOPLE, REASONS, strict=True)):
             bench.decide("hostile", [row], ("pin", "ban", "note")[row % 3], fill(reason), who=fill(person))
             bench.judge("hostile", row, "random", ("keep", "drop")[row % 2], who=fill(person))
         examples = [example for block in bench.datasets.blocks("hostile", 1000) for example in block]
         conversations = [example.row for example in examples if len(example.messages) > 2]
-    address = {"dataset": "hostile", "run": run, "selection": selections[-1]}
+    address = {"dataset": "hostile", "run": run, "selection": selection}
     return World(workspace, address, loaded["rows_loaded"], conversations)
 
 

@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -124,6 +125,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Disposition", 'attachment; filename="../rows.jsonl"')
         self.send_header("Content-Length", str(len(content) + 100 * self.path.startswith("/short")))
         self.end_headers()
+        for letter in content if self.path.startswith("/slow") else ():
+            self.wfile.write(bytes([letter]))
+            time.sleep(0.05)
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
@@ -165,6 +169,15 @@ def test_a_url_that_gives_no_whole_file_leaves_none(server: str, path: str, word
     with pytest.raises(BadInput, match=words) as caught:
         open_source(server + path, AUTO, downloads=tmp_path)
     assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_server_that_sends_a_letter_now_and_then_is_left(
+    server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("core.data.downloads.SECONDS_IN_ALL", 0.3)
+    with pytest.raises(BadInput, match="was not here after"):
+        open_source(f"{server}/slow.jsonl", AUTO, downloads=tmp_path)
     assert not list(tmp_path.iterdir())
 
 

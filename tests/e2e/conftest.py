@@ -5,11 +5,10 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -17,7 +16,7 @@ from core.data.demo import write_demo
 from core.jobs.folder import JobFolder
 from core.records import JobProgress
 from core.workbench import Workbench
-from tests.conftest import core_json
+from tests.conftest import core_json, map_and_select
 from tests.e2e.driving import Server, serving
 
 SLICE = 36
@@ -62,9 +61,8 @@ def server(serve: Callable[[Path], Server], workspace: Path) -> Server:
 @pytest.fixture(scope="module")
 def desktop(browser: Browser) -> Iterator[BrowserContext]:
     """One browser context for a whole module, 1440 wide."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    yield context
-    context.close()
+    with closing(browser.new_context(viewport={"width": 1440, "height": 900})) as context:
+        yield context
 
 
 @pytest.fixture(scope="module")
@@ -90,14 +88,12 @@ def full(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Place:
     scored = ("--model", str(tiny_model), "--calibrate", "0.3", "--set", "epochs=1", "--max-length", "128")
     run = core_json(workspace, "score", "slice", *scored)["run"]
     with Workbench(workspace) as bench:
-        features = np.nan_to_num(np.asarray(bench.arrays(run).mean_features, dtype=np.float32))
-        bench.runs.store_map(run, "points.npz", np.arange(len(features)), features[:, :2])
-        selections = [bench.select("slice", name, "25%", run=run).selection for name in ("instructdiff", "fisher")]
+        selection = map_and_select(bench, "slice", run, "25%")
         bench.decide("slice", [3], "pin", "a clear answer", who="Ada")
         bench.decide("slice", [5, 8], "ban", "says nothing", who="Ben")
         for row, who, verdict in ((4, "Ada", "keep"), (4, "Ben", "keep"), (7, "Ada", "drop"), (7, "Ben", "keep")):
             bench.judge("slice", row, "random", verdict, who=who)
-    return Place(workspace, {"dataset": "slice", "run": run, "selection": selections[-1], "row": "4"})
+    return Place(workspace, {"dataset": "slice", "run": run, "selection": selection, "row": "4"})
 
 
 @pytest.fixture
