@@ -133,7 +133,7 @@ def held_database(path: Path) -> Iterator[int]:
         assert holder.stdout.readline() == "open\n"
         yield holder.pid
     finally:
-        holder.communicate("\n", timeout=10)
+        holder.communicate("\n", timeout=60)
 
 
 def run_core(workspace: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess:
@@ -144,7 +144,7 @@ def run_core(workspace: Path, *words: str, code: int = 0) -> subprocess.Complete
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr + done.stdout

@@ -42,7 +42,7 @@ def test_a_benchmark_prints_its_figures_as_its_last_line(script: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     figures = json.loads(done.stdout.splitlines()[-1])

@@ -48,7 +48,7 @@ def page(context: BrowserContext, watch: Watch) -> Page:
 def visit(page: Page, target: Target, path: str, **state: object) -> str:
     """Open a page over the hostile workspace; every text that it shows, in components too."""
     page.goto(target.server.url("" if path == "dataset" else path, **target.world.address | state))
-    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
     rest(page)
     return shown(page)
 
@@ -147,7 +147,7 @@ def test_the_watch_sees_what_an_unsafe_page_does(browser: Browser, target: Targe
             context = browser.new_context()
             watch, page = Watch(context, server.address), context.new_page()
             page.goto(f"{server.address}?payload={number}")
-            expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=60_000)
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
             page.wait_for_timeout(500)
             assert watch.alarms(page), number
             context.close()

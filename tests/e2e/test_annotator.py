@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from core.workbench import Workbench
 from tests.e2e.conftest import SLICE, Place
-from tests.e2e.driving import LOADING, MAIN, SCATTER, Server, go, lasso, open_page, read_selection, rest
+from tests.e2e.driving import MAIN, SCATTER, Server, go, lasso, open_page, read_selection, rest
 
 pytestmark = pytest.mark.e2e
 
@@ -20,17 +20,17 @@ ALREADY_BANNED = (5, 8)
 def read_why(page: Page, server: Server, address: dict[str, str], row: int) -> None:
     """Open the link to a picked example, and read why it was picked."""
     open_page(page, server, "example", **address | {"row": str(row)})
-    expect(page.get_by_text(re.compile(r"^Picked 2nd of 9"))).to_be_visible(timeout=LOADING)
+    expect(page.get_by_text(re.compile(r"^Picked 2nd of 9"))).to_be_visible()
     expect(page.get_by_text(re.compile(r"^Gained .* nats"))).to_be_visible()
 
 
 def lasso_group(page: Page) -> int:
     """Draw a lasso on the map, read what is special about the group; returns how many are in it."""
     go(page, "Map")
-    expect(page.locator(SCATTER)).to_have_attribute("data-points", str(SLICE), timeout=LOADING)
+    expect(page.locator(SCATTER)).to_have_attribute("data-points", str(SLICE))
     rest(page)
     lasso(page, 0.4)
-    expect(page.get_by_text(GROUP)).to_be_visible(timeout=LOADING)
+    expect(page.get_by_text(GROUP)).to_be_visible()
     expect(page.get_by_text("What is special about these")).to_be_visible()
     found = GROUP.match(page.get_by_text(GROUP).inner_text())
     assert found is not None
@@ -44,7 +44,7 @@ def decide_on_group(page: Page, button: str, count: int, why: str, done: str) ->
     box.press("Enter")
     rest(page)
     page.locator(MAIN).get_by_role("button", name=button, exact=True).click()
-    expect(page.get_by_text(re.compile(f"^{done} {count} examples"))).to_be_visible(timeout=LOADING)
+    expect(page.get_by_text(re.compile(f"^{done} {count} examples"))).to_be_visible()
     rest(page)
 
 
@@ -63,13 +63,13 @@ def test_from_a_link_to_bans_a_note_and_back(page: Page, serve: Callable[[Path],
     chosen = read_selection(page, other_than=own.address["selection"])
     rest(page)
     go(page, "Map")
-    expect(page.get_by_text(re.compile(r"^0 of them selected"))).to_be_visible(timeout=LOADING)
+    expect(page.get_by_text(re.compile(r"^0 of them selected"))).to_be_visible()
 
     go(page, "Desk")
     page.get_by_text(re.compile(r"^Decisions \(\d+\)$")).click()
     expect(page.get_by_text(re.compile(f"note {count} examples, .*: ask Ada$"))).to_be_visible()
     page.get_by_role("button", name="Undo", exact=True).nth(1).click()
-    expect(page.get_by_text(re.compile(f"^Undid {count} decisions"))).to_be_visible(timeout=LOADING)
+    expect(page.get_by_text(re.compile(f"^Undid {count} decisions"))).to_be_visible()
 
     server.stop()
     with Workbench(own.workspace) as bench:
@@ -92,10 +92,10 @@ def test_a_click_on_a_point_leads_to_the_whole_example(page: Page, serve: Callab
         page.wait_for_timeout(120)
         if read.is_visible():
             break
-    expect(read).to_be_visible(timeout=LOADING)
+    expect(read).to_be_visible()
     read.click()
-    expect(page.get_by_role("heading", name="Example", level=1)).to_be_visible(timeout=LOADING)
-    expect(page.get_by_text("The row as it came")).to_be_visible(timeout=LOADING)
+    expect(page.get_by_role("heading", name="Example", level=1)).to_be_visible()
+    expect(page.get_by_text("The row as it came")).to_be_visible()
 
 
 def test_an_example_is_read_and_banned_by_keys_alone(page: Page, serve: Callable[[Path], Server], own: Place) -> None:
@@ -104,10 +104,10 @@ def test_an_example_is_read_and_banned_by_keys_alone(page: Page, serve: Callable
     server = serve(own.workspace)
     open_page(page, server, "example", **own.address | {"row": str(first)})
     page.keyboard.press("ArrowRight")
-    expect(page.get_by_text(re.compile(r"^Picked 2nd of 9"))).to_be_visible(timeout=LOADING)
+    expect(page.get_by_text(re.compile(r"^Picked 2nd of 9"))).to_be_visible()
     rest(page)
     page.keyboard.press("b")
-    expect(page.get_by_text(re.compile(f"^Banned row {second}"))).to_be_visible(timeout=LOADING)
+    expect(page.get_by_text(re.compile(f"^Banned row {second}"))).to_be_visible()
     server.stop()
     with Workbench(own.workspace) as bench:
         assert bench.decisions.standing("slice").banned == tuple(sorted({*ALREADY_BANNED, second}))

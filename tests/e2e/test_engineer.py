@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from core.workbench import Workbench
 from tests.conftest import core_json
 from tests.e2e.conftest import SLICE
-from tests.e2e.driving import LOADING, MAIN, SCORING, Server, go, read_selection, rest
+from tests.e2e.driving import MAIN, SCORING, Server, go, read_selection, rest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.model]
 
@@ -19,18 +19,18 @@ SAVED = SLICE // 4 + 2
 
 def load_slice(page: Page, path: Path) -> None:
     page.locator("input[type=file]").set_input_files(path)
-    expect(page.get_by_text("Found: messages")).to_be_visible(timeout=LOADING)
+    expect(page.get_by_text("Found: messages")).to_be_visible()
     page.get_by_role("button", name="Load", exact=True).click()
-    expect(page.get_by_text(f"Loaded {SLICE} of {SLICE} rows")).to_be_visible(timeout=LOADING)
+    expect(page.get_by_text(f"Loaded {SLICE} of {SLICE} rows")).to_be_visible()
 
 
 def score_slice(page: Page) -> None:
     """Start scoring, reload the page while it runs, and wait for its end."""
     page.get_by_role("link", name=re.compile("Score this dataset")).click()
     page.get_by_role("button", name="Start scoring").click()
-    expect(page.get_by_text("Scoring with the base model").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Scoring with the base model").first).to_be_visible()
     page.reload()
-    expect(page.get_by_role("button", name="Cancel").first).to_be_visible(timeout=LOADING)
+    expect(page.get_by_role("button", name="Cancel").first).to_be_visible()
     expect(page.get_by_role("link", name=re.compile("Choose examples"))).to_be_visible(timeout=SCORING)
     expect(page.get_by_text("ΔH of the examples").first).to_be_visible()
 
@@ -39,14 +39,14 @@ def select_quarter(page: Page) -> str:
     """Select a quarter by information, and return the selection's name from the address."""
     page.get_by_role("link", name=re.compile("Choose examples")).click()
     budget = page.get_by_role("spinbutton", name=re.compile("^Budget"))
-    expect(budget).to_be_visible(timeout=LOADING)
+    expect(budget).to_be_visible()
     rest(page)
     budget.fill("25")
     budget.press("Enter")
     rest(page)
     page.get_by_role("button", name="Select", exact=True).click()
     made = read_selection(page)
-    expect(page.get_by_text("Information held").first).to_be_visible(timeout=LOADING)
+    expect(page.get_by_text("Information held").first).to_be_visible()
     return made
 
 
@@ -58,7 +58,7 @@ def tune_and_save(page: Page, made: str) -> str:
     slider = page.locator(MAIN).get_by_role("slider", name="Budget")
     for examples in (SLICE // 4 + 1, SAVED):
         slider.press("ArrowRight")
-        expect(page.locator("[data-testid=stMetricValue]").first).to_have_text(str(examples), timeout=LOADING)
+        expect(page.locator("[data-testid=stMetricValue]").first).to_have_text(str(examples))
     rest(page)
     page.get_by_role("button", name="Save this budget").click()
     return read_selection(page, other_than=made)
@@ -69,12 +69,12 @@ def compare(page: Page) -> None:
     rest(page)
     go(page, "Compare")
     rest(page)
-    expect(page.locator(MAIN).get_by_text("Only A", exact=True).first).to_be_visible(timeout=LOADING)
+    expect(page.locator(MAIN).get_by_text("Only A", exact=True).first).to_be_visible()
 
 
 def download(page: Page, shape: str, target: Path) -> list[dict]:
     page.get_by_text(shape, exact=True).click()
-    expect(page.get_by_text("The first line")).to_be_visible(timeout=LOADING)
+    expect(page.get_by_text("The first line")).to_be_visible()
     rest(page, 500)
     with page.expect_download() as waiting:
         page.get_by_role("link", name="Download the file").click()

@@ -43,23 +43,23 @@ def test_a_link_to_the_map_shows_what_its_sender_saw(page: Page, browser: Browse
     slider = page.locator(MAIN).get_by_role("slider", name="Budget")
     for _ in range(3):
         slider.press("ArrowRight")
-    expect(page).to_have_url(re.compile("budget="), timeout=LOADING)
+    expect(page).to_have_url(re.compile("budget="))
     colour = page.locator(MAIN).get_by_role("combobox", name="Colour by")
     colour.click()
     page.get_by_role("option", name="NLL", exact=True).click()
     search = page.locator(MAIN).get_by_role("textbox", name="Search")
     search.fill("what")
     search.press("Enter")
-    expect(page.get_by_text(re.compile("found, "))).to_be_visible(timeout=LOADING)
+    expect(page.get_by_text(re.compile("found, "))).to_be_visible()
     lasso(page, 0.6)
-    expect(page).to_have_url(re.compile("lasso="), timeout=LOADING)
+    expect(page).to_have_url(re.compile("lasso="))
     rest(page, 500)
     seen = view_of_map(page)
     assert seen["budget"] != before
 
     other = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
     other.goto(page.url)
-    expect(other.get_by_text(re.compile("in the lasso$"))).to_be_visible(timeout=LOADING)
+    expect(other.get_by_text(re.compile("in the lasso$"))).to_be_visible()
     rest(other, 500)
     assert view_of_map(other) == seen
     other.context.close()
@@ -72,14 +72,14 @@ def test_a_link_to_the_desk_shows_the_budget_that_was_tried(
     open_page(page, server, "select", **full.address)
     before = page.locator(figures).all_inner_texts()
     page.locator(MAIN).get_by_role("slider", name="Budget").press("ArrowRight")
-    expect(page).to_have_url(re.compile("budget="), timeout=LOADING)
+    expect(page).to_have_url(re.compile("budget="))
     rest(page, 500)
     seen = page.locator(figures).all_inner_texts()
     assert seen != before
 
     other = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
     other.goto(page.url)
-    expect(other.locator(figures).first).to_be_visible(timeout=LOADING)
+    expect(other.locator(figures).first).to_be_visible()
     rest(other, 500)
     assert other.locator(figures).all_inner_texts() == seen
     other.context.close()
@@ -92,6 +92,6 @@ def test_a_person_s_name_outlives_a_reload(page: Page, server: Server, full: Pla
     name.press("Enter")
     page.wait_for_function("() => document.cookie.includes('gleaner_person=Grace')", timeout=LOADING)
     page.reload()
-    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=LOADING)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
     rest(page)
     expect(page.locator(SIDEBAR).get_by_role("textbox", name="You are")).to_have_value("Grace Hopper & Ada")

@@ -94,14 +94,14 @@ def go_in(context: BrowserContext, server: Server, sub: str, link: str) -> Page:
 def sign_in(context: BrowserContext, server: Server, sub: str) -> Page:
     """The same, and until the first page rests."""
     page = go_in(context, server, sub, server.address)
-    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=LOADING)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
     rest(page)
     return page
 
 
 def expect_door(page: Page) -> None:
     """The way in, and nothing else."""
-    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in", timeout=LOADING)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     expect(page.locator(SIDEBAR)).to_have_count(0)
     expect(page.get_by_text("slice")).to_have_count(0)
@@ -151,17 +151,17 @@ def test_a_viewer_reads_and_changes_nothing(browse: Browse, server: Server, plac
     for label in ("Pin", "Ban", "Note"):
         expect(page.get_by_role("button", name=re.compile(label)).first).to_be_disabled()
     open_page(page, server, "export", **place.address)
-    expect(page.get_by_text("to export a selection takes a curator")).to_be_visible(timeout=LOADING)
+    expect(page.get_by_text("to export a selection takes a curator")).to_be_visible()
     expect(page.get_by_role("link", name="Download")).to_have_count(0)
 
 
 def test_a_link_leads_to_where_it_says_once_one_is_in(browse: Browse, server: Server, place: Place) -> None:
     page = go_in(browse(), server, "eve", server.url("example", **place.address))
-    expect(page.get_by_role("heading", level=1)).to_have_text("Example", timeout=LOADING)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Example")
     rest(page)
     assert f"row={place.address['row']}" in page.url
     page.goto(server.address)  # and only once
-    expect(page.get_by_role("heading", level=1)).to_have_text("Dataset", timeout=LOADING)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Dataset")
 
 
 def test_an_annotators_account_stands_on_the_decision(browse: Browse, server: Server, place: Place) -> None:
@@ -169,9 +169,9 @@ def test_an_annotators_account_stands_on_the_decision(browse: Browse, server: Se
     page = sign_in(give_cookies(browse(), server, {"gleaner_person": "ada"}), server, "bea")
     open_page(page, server, "render", **place.address | {"row": "11"})
     page.get_by_role("button", name="Ban", exact=True).click()
-    expect(page.get_by_text(re.compile("^Banned row 11"))).to_be_visible(timeout=LOADING)
+    expect(page.get_by_text(re.compile("^Banned row 11"))).to_be_visible()
     open_page(page, server, "example", **place.address | {"row": "11"})
-    expect(page.get_by_text(re.compile(r"ban, bea@example\.org,"))).to_be_visible(timeout=LOADING)
+    expect(page.get_by_text(re.compile(r"ban, bea@example\.org,"))).to_be_visible()
     open_page(page, server, "scoring", **place.address)
     page.get_by_text("New scoring run").click()
     expect(page.get_by_role("button", name="Start scoring")).to_be_disabled()
@@ -182,7 +182,7 @@ def test_a_download_is_worth_something_to_its_curator_alone(browse: Browse, serv
     page = sign_in(context, server, "ada")
     open_page(page, server, "export", **place.address)
     link = page.get_by_role("link", name="Download the file")
-    expect(link).to_be_visible(timeout=LOADING)
+    expect(link).to_be_visible()
     address = urljoin(f"{server.address}/", link.get_attribute("href"))
     assert context.request.get(address).headers["content-disposition"].startswith("attachment")
     team = signed_cookie(claims_of("cora@example.org", groups=["data-team"]), origin=server.address)
@@ -215,7 +215,7 @@ def test_forged_and_old_cookies_open_nothing(browse: Browse, server: Server) -> 
         expect_door(page)
     page = give_cookies(browse(), server, wanted).new_page()
     page.goto(server.address)
-    expect(page.locator(SIDEBAR).get_by_text("ada@example.org, curator")).to_be_visible(timeout=LOADING)
+    expect(page.locator(SIDEBAR).get_by_text("ada@example.org, curator")).to_be_visible()
 
 
 def test_signing_out_ends_the_sign_in_for_every_copy_of_its_cookie(browse: Browse, server: Server) -> None:
@@ -224,7 +224,7 @@ def test_signing_out_ends_the_sign_in_for_every_copy_of_its_cookie(browse: Brows
     expect(page.locator(SIDEBAR).get_by_text("cora@example.org, curator")).to_be_visible()
     cookie, second = take_cookie(context), context.new_page()
     second.goto(server.address)
-    expect(second.locator(SIDEBAR).get_by_text("cora@example.org, curator")).to_be_visible(timeout=LOADING)
+    expect(second.locator(SIDEBAR).get_by_text("cora@example.org, curator")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     page.get_by_role("button", name="End session").click(timeout=LOADING)
     page.wait_for_url(f"{server.address}/**", timeout=LOADING)

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import core_json
 from tests.e2e.conftest import Place
-from tests.e2e.driving import LOADING, MAIN, SIDEBAR, Server, open_page, rest
+from tests.e2e.driving import MAIN, SIDEBAR, Server, open_page, rest
 
 pytestmark = pytest.mark.e2e
 
@@ -40,13 +40,13 @@ def test_each_sees_the_others_decisions_and_nothing_else(
     call_oneself(ada, "Ada Lovelace")
     call_oneself(ben, "Ben Ash")
     ada.keyboard.press("b")
-    expect(ada.get_by_text(re.compile("^Banned row 4"))).to_be_visible(timeout=LOADING)
+    expect(ada.get_by_text(re.compile("^Banned row 4"))).to_be_visible()
 
-    expect(ben.get_by_text("Ada Lovelace banned row 4")).to_be_visible(timeout=LOADING)  # he touched nothing
-    expect(ben.locator(MAIN).get_by_text(re.compile(r"^#\d+ ban, Ada Lovelace"))).to_be_visible(timeout=LOADING)
+    expect(ben.get_by_text("Ada Lovelace banned row 4")).to_be_visible()  # he touched nothing
+    expect(ben.locator(MAIN).get_by_text(re.compile(r"^#\d+ ban, Ada Lovelace"))).to_be_visible()
     rest(ben)
     ben.keyboard.press("p")
-    expect(ada.locator(MAIN).get_by_text(re.compile(r"^#\d+ pin, Ben Ash"))).to_be_visible(timeout=LOADING)
+    expect(ada.locator(MAIN).get_by_text(re.compile(r"^#\d+ pin, Ben Ash"))).to_be_visible()
     expect(ada.locator(SIDEBAR).get_by_role("textbox", name="You are")).to_have_value("Ada Lovelace")
     expect(ben.locator(SIDEBAR).get_by_role("textbox", name="You are")).to_have_value("Ben Ash")
 
@@ -83,7 +83,7 @@ def test_a_job_that_somebody_starts_appears_with_everybody(
     open_page(ben, server, "", **own.address)
     ada.get_by_text("Draw again").first.click()
     ada.get_by_role("button", name="Draw again").click()
-    expect(ben.locator(SIDEBAR).get_by_text("Drawing the map of slice")).to_be_visible(timeout=LOADING)
+    expect(ben.locator(SIDEBAR).get_by_text("Drawing the map of slice")).to_be_visible()
 
 
 def test_each_decision_draws_a_page_once_and_ones_own_not_again(

@@ -21,7 +21,7 @@ def open_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     def open_page(workspace: Path, page: str = "dataset", **query: str) -> AppTest:
         monkeypatch.setenv("GLEANER_WORKSPACE", str(workspace))
         monkeypatch.setenv("GLEANER_ROOTS", str(workspace.parent))
-        app = AppTest.from_file(str(FRAME), default_timeout=60)
+        app = AppTest.from_file(str(FRAME), default_timeout=180)
         for name, value in query.items():
             app.query_params[name] = value
         app.run()

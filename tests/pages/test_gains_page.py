@@ -23,7 +23,7 @@ def open_gains(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ope
     monkeypatch.setenv("GLEANER_WORKSPACE", str(workspace))
 
     def open_page(**query: str) -> AppTest:
-        app = AppTest.from_file(str(ROOT / "core" / "web" / "frame.py"), default_timeout=60)
+        app = AppTest.from_file(str(ROOT / "core" / "web" / "frame.py"), default_timeout=180)
         for name, value in query.items():
             app.query_params[name] = value
         app.run()

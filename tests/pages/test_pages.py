@@ -170,7 +170,7 @@ def test_an_unknown_model_is_refused_on_the_page(open_app: Open, workspace: Path
 def test_a_workspace_that_is_open_elsewhere_is_named(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLEANER_WORKSPACE", str(workspace))
     with held_database(workspace / "curation.duckdb") as holder:
-        app = AppTest.from_file(str(FRAME), default_timeout=60).run()
+        app = AppTest.from_file(str(FRAME), default_timeout=180).run()
     assert not app.exception
     assert f"is open in process {holder}" in app.error[0].value.replace("\\", "")
 

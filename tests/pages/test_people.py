@@ -23,7 +23,7 @@ def visit(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
     monkeypatch.setattr(signing_in, "home_elsewhere", lambda: None)
 
     def visit_page(email: str | None, page: str = "dataset", **query: str) -> AppTest:
-        app = AppTest.from_file(str(FRAME), default_timeout=60)
+        app = AppTest.from_file(str(FRAME), default_timeout=180)
         app.user = {"is_logged_in": True, **claims_of(email)} if email else {"is_logged_in": False}
         for name, value in query.items():
             app.query_params[name] = value

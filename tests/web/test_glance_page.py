@@ -30,7 +30,7 @@ def open_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator:
         with Workbench(tmp_path / "workspace") as bench:
             bench.ingest(source, "rows")
         monkeypatch.setenv("GLEANER_WORKSPACE", str(tmp_path / "workspace"))
-        return AppTest.from_file(str(FRAME), default_timeout=60).run()
+        return AppTest.from_file(str(FRAME), default_timeout=180).run()
 
     yield open_page
     open_bench().close()
