@@ -7,6 +7,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8501
+TESTS_AT_ONCE ?= 2
 WORKSPACE := $(if $(GLEANER_WORKSPACE),$(GLEANER_WORKSPACE),workspace)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -23,7 +24,7 @@ run: setup
 
 test: test-setup lint
 	@echo "Running the tests"
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE) --dist loadfile
 
 soak: test-setup
 	@echo "Killing server and workers at 100 random moments"
