@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import hypergeom, rankdata
 
 ALPHA = 0.05
 LEAST_STRENGTH = 0.1
@@ -59,6 +58,8 @@ class Difference:
 
 def rank(values: np.ndarray) -> Ranked:
     """Rank a score of all examples [N]; NaN and infinities count as missing."""
+    from scipy.stats import rankdata
+
     given = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
     ranks = rankdata(given, nan_policy="omit")
     lengths = np.unique(given[np.isfinite(given)], return_counts=True)[1].astype(np.float64)
@@ -87,6 +88,8 @@ def superiority(score: Ranked, rows: np.ndarray) -> tuple[float, float]:
 def over_representation(inside: Counted, everywhere: Counted) -> tuple[np.ndarray, np.ndarray]:
     """δ [k] of each property, the share inside minus that of the rest, and the chance [k] that a group drawn at random
     had it at least as often (Fisher's exact test, one-sided)."""
+    from scipy.stats import hypergeom
+
     outside = everywhere.examples - inside.examples
     if not inside.examples or not outside:
         return np.zeros(len(inside.counts)), np.ones(len(inside.counts))

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from kneed import KneeLocator
 
 from core.selection.design import Design
 from core.selection.pool import Pool
@@ -48,6 +47,8 @@ def information_curve(pool: Pool, rows: np.ndarray, empty: Design, reach: int, p
 
 def find_knee(x: list[int], y: list[float]) -> int | None:
     """The place of the knee of a concave, rising curve."""
+    from kneed import KneeLocator
+
     if len(x) < FEWEST_FOR_KNEE or x[0] == x[-1] or y[0] == y[-1]:
         return None
     found = KneeLocator([0, *x], [0.0, *y], curve="concave", direction="increasing").knee

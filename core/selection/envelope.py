@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from core.selection.design import Design
 from core.selection.pool import Pool
@@ -90,6 +89,8 @@ def _random_orders(pool: Pool, seed: int, subsets: int) -> list[np.ndarray]:
 def _curve(
     pool: Pool, order: np.ndarray, grid: np.ndarray, objective: Design
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    from scipy.optimize import isotonic_regression
+
     cumulative = np.cumsum(pool.response_tokens[order])
     counts = np.unique([max(1, _nearest_count(cumulative, target)) for target in grid])
     values, taken = [0.0], 0

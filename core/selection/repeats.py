@@ -20,7 +20,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
-from datasketch import MinHash, MinHashLSH
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
@@ -120,6 +119,8 @@ def _cut(texts: Iterable[str]) -> tuple[np.ndarray, csr_array]:
 
 def _signatures(hashes: np.ndarray, shingles: csr_array) -> np.ndarray:
     """MinHash of each row, [n, 128] uint32."""
+    from datasketch import MinHash
+
     short = (hashes & np.uint64(0xFFFFFFFF)).astype(np.int64)
     sets = (short[shingles.indices[a:b]].tolist() for a, b in itertools.pairwise(shingles.indptr))
     sketches = MinHash.generator(sets, num_perm=PERMUTATIONS, seed=SEED, hashfunc=int)
@@ -131,6 +132,8 @@ def _signatures(hashes: np.ndarray, shingles: csr_array) -> np.ndarray:
 
 def _bands(signatures: np.ndarray, threshold: float) -> np.ndarray:
     """The bucket of each text in each band, [n, b], banded for the threshold."""
+    from datasketch import MinHashLSH
+
     plan = MinHashLSH(min(threshold, STRICTEST_BANDS), PERMUTATIONS, weights=MISSES_MATTER)
     cuts = (signatures[:, start : start + plan.r] for start in range(0, plan.b * plan.r, plan.r))
     return np.column_stack([np.unique(cut, axis=0, return_inverse=True)[1] for cut in cuts])
