@@ -1,6 +1,6 @@
 # make run    set up and start the app
 # make test   set up and check everything: lint, types, import contracts, tests
-# make soak   kill and crowd it for about an hour
+# make soak   the tests that take long: kill and crowd it for about an hour, run the benchmarks
 # make lock   write the hashes of what the requirements pin, after a change of them
 # make audit  look for known holes in what they pin
 # make clean  remove what these two made, except the workspace
@@ -27,6 +27,8 @@ test: test-setup lint
 	@$(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE) --dist loadfile
 
 soak: test-setup
+	@echo "Running the benchmarks that take minutes, in their quick form"
+	@$(BIN)/python -m pytest -m long
 	@echo "Killing server and workers at 100 random moments"
 	@$(BIN)/python -m tests.faults.kills 100
 	@echo "Letting 20 sessions in for 30 minutes, beside a scoring job"

@@ -9,15 +9,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext
+
     from core.workbench import Workbench
 
 ROOT = Path(__file__).parents[1]
+PATIENCE_MS = 120_000
+"""How long a page may take: a machine that others use too may be slow, and one that comes costs nothing."""
+
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-quic",
@@ -41,6 +46,20 @@ def browser_type_launch_args(browser_type_launch_args: dict) -> dict:
     """Start the installed Chromium; Playwright's own where there is none."""
     path = installed_chromium()
     return browser_type_launch_args | {"args": CHROMIUM_FLAGS} | ({"executable_path": path} if path else {})
+
+
+@pytest.fixture(scope="session")
+def browser(browser: "Browser") -> "Browser":
+    """One in which a click, too, waits for a slow machine."""
+    make = browser.new_context
+
+    def patient(*words: Any, **options: Any) -> "BrowserContext":
+        context = make(*words, **options)
+        context.set_default_timeout(PATIENCE_MS)
+        return context
+
+    browser.new_context = patient  # type: ignore[method-assign]
+    return browser
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -113,7 +132,7 @@ class Scored:
     model: Path
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 300) -> None:
     """Poll until the condition holds; fail when it has not within `seconds`."""
     end = time.monotonic() + seconds
     while not condition():
@@ -133,7 +152,7 @@ def held_database(path: Path) -> Iterator[int]:
         assert holder.stdout.readline() == "open\n"
         yield holder.pid
     finally:
-        holder.communicate("\n", timeout=60)
+        holder.communicate("\n", timeout=300)
 
 
 def run_core(workspace: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess:

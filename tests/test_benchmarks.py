@@ -34,8 +34,11 @@ PROMISED = {
     "fisher_synthetic.py": {"seeds", "independent", "autoregressive", "fisher_below_random_everywhere"},
 }
 
+LONG = {"scoring.py", "scoring_memory.py", "resume.py", "ui.py", "loading.py"}
+"""Those that take minutes, with the embedded model or a browser: `make soak` runs them."""
 
-@pytest.mark.parametrize("script", PROMISED)
+
+@pytest.mark.parametrize("script", [pytest.param(of, marks=[pytest.mark.long] * (of in LONG)) for of in PROMISED])
 def test_a_benchmark_prints_its_figures_as_its_last_line(script: str) -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "benchmarks" / script), "--quick"],

@@ -36,6 +36,7 @@ def draw() -> None:
         position="sidebar" if is_in() else "hidden",
     )
     if not is_in():
+        st.html(ASSETS / "door.css")
         show_door()
         st.stop()
     with show_errors():

@@ -150,7 +150,7 @@ class Session:
         self._read()
         return self
 
-    def _read(self, seconds: float = 60) -> None:
+    def _read(self, seconds: float = 180) -> None:
         """Take in what comes until the script has run to its end; a rerun that it asked for belongs to it."""
         while True:
             message = ForwardMsg.FromString(self.socket.recv(timeout=seconds))  # type: ignore[arg-type]
@@ -173,7 +173,7 @@ def dial(address: str, headers: dict[str, str] | None = None) -> ClientConnectio
         additional_headers=headers,
         max_size=None,
         proxy=None,
-        open_timeout=30,
+        open_timeout=180,
     )
 
 
@@ -181,7 +181,7 @@ def request(
     address: str, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b""
 ) -> http.client.HTTPResponse:
     """A request whose path and headers go out as they are given; the answer, read."""
-    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=180)
     connection._validate_path = lambda _: None  # type: ignore[attr-defined]
     given = {"Host": urlsplit(address).netloc} | (headers or {})
     connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)

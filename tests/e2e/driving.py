@@ -18,15 +18,15 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.conftest import ROOT, wait_until
+from tests.conftest import PATIENCE_MS, ROOT, wait_until
 
-LOADING, SCORING, CHARTS_FOLLOW_MS = 120_000, 600_000, 250
+LOADING, SCORING, CHARTS_FOLLOW_MS = PATIENCE_MS, 600_000, 250
 MAIN, SIDEBAR = "[data-testid=stMain]", "[data-testid=stSidebar]"
 NAVIGATION = "[data-testid=stSidebarNav] a"
 CHARTS, TABLES, CHART_TITLES = ".js-plotly-plot", "[data-testid=stDataFrame]", ".js-plotly-plot .gtitle"
 SCATTER, OVERLAY = ".scatter[data-points]", ".scatter .overlay"
 
-expect.set_options(timeout=LOADING)  # a machine that others use too may be slow, and a page that comes costs nothing
+expect.set_options(timeout=LOADING)
 
 AT_REST = """quietMs => {
   const app = document.querySelector("[data-testid=stApp]");
@@ -79,7 +79,7 @@ def serving(workspace: Path, log: Path, script: str = "app.py", **environment: s
         )
         server = Server(f"http://127.0.0.1:{port}", process, log)
         try:
-            wait_until(lambda: is_healthy(port) or process.poll() is not None, 60)
+            wait_until(lambda: is_healthy(port) or process.poll() is not None, 240)
             assert process.poll() is None, log.read_text()
             yield server
         finally:

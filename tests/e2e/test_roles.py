@@ -103,8 +103,8 @@ def expect_door(page: Page) -> None:
     """The way in, and nothing else."""
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
-    expect(page.locator(SIDEBAR)).to_have_count(0)
-    expect(page.get_by_text("slice")).to_have_count(0)
+    expect(page.locator(SIDEBAR)).not_to_be_visible()
+    expect(page.get_by_text("slice").filter(visible=True)).to_have_count(0)
 
 
 def take_cookie(context: BrowserContext) -> dict[str, str]:

@@ -64,7 +64,7 @@ def serving(workspace: Path) -> Iterator[Server]:
         assert process.stdout.readline() == "open\n"
         yield Server(process)
     finally:
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
 
 
 def decided(workspace: Path) -> list[int]:
@@ -192,7 +192,7 @@ def test_the_command_answers_for_itself_while_it_scores(workspace: Path, tmp_pat
         )
         wait_until(lambda: bool(list((workspace / "requests").glob("*.json"))))
         bench.take_in()
-        assert asking.wait(timeout=60) == 0
+        assert asking.wait(timeout=300) == 0
     assert decided(tmp_path / "backup") == []
 
 

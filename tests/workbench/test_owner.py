@@ -33,7 +33,7 @@ def test_a_command_is_told_that_the_app_has_the_workspace(tmp_path: Path) -> Non
         assert app.stdout.readline() == "open\n"
         told = run_core(workspace, "demo", code=2).stderr
     finally:
-        app.communicate("\n", timeout=60)
+        app.communicate("\n", timeout=300)
     owner = json.loads((workspace / NAME).read_text())
     since = owner["since"][11:16]
     assert f"is open in the app (process {app.pid}, since {since}); use the app there, or stop it first." in told
@@ -48,13 +48,15 @@ def test_the_app_is_told_which_command_has_the_workspace(workspace: Path, tiny_m
     )
     try:
         wait_until(lambda: json.loads((workspace / NAME).read_text())["pid"] == command.pid)
+        command.send_signal(signal.SIGSTOP)  # it cannot come to its end meanwhile
         with pytest.raises(
             WorkspaceBusy, match=rf"in the command `score` \(process {command.pid}, since .*wait for it"
         ):
             Workbench(workspace)
     finally:
         command.send_signal(signal.SIGINT)
-        assert command.wait(60) == 130
+        command.send_signal(signal.SIGCONT)
+        assert command.wait(300) == 130
     with Workbench(workspace) as bench:
         for job in bench.working_jobs():
             bench.stop_job(job)
