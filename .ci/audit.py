@@ -10,7 +10,7 @@ import subprocess
 import sys
 from typing import Any
 
-PINS = ("requirements.txt", "tests/requirements.txt")
+PINS = ("requirements.txt", "requirements-cluster.txt", "tests/requirements.txt")
 
 
 def ask() -> dict[str, Any] | None:

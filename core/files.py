@@ -96,6 +96,14 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def folder_stamp(folder: Path) -> tuple[tuple[str, int, int], ...] | None:
+    """Which files a folder holds, how large they are and when they were written; None for what is no folder."""
+    if not folder.is_dir():
+        return None
+    files = ((path.relative_to(folder), path.stat()) for path in sorted(folder.rglob("*")) if path.is_file())
+    return tuple((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in files)
+
+
 def write_hashes(folder: Path) -> None:
     """Keep the sha256 of every file in a folder beside them, and of these hashes themselves."""
     paths = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name != HASHES]

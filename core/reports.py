@@ -1,6 +1,7 @@
 """Plain results about whole datasets and files: what is in one, what a trainer would do with one, what was written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,3 +146,114 @@ class ReplayReport:
     is_equal: bool
     stages: list[tuple[str, str]]
     notes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A subset that models are fine-tuned on, by the `rows` of the dataset: `kind` is selection, other (another
+    selection), random, matched (random with the selection's own lengths), smaller (the selection with a smaller
+    `budget`) or everything. `steps` are the optimiser's in each pass over it."""
+
+    name: str
+    kind: str
+    rows: list[int]
+    steps: int
+    selection: str | None = None
+    budget: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProofPlan:
+    """What a proof fine-tunes and on what it measures: `held_out` rows, whose `groups` are named, "" for none; those
+    that are `left_out` of them do not count. `scoring` and `settings` are those of the model and of the fine-tunes, as
+    their settings classes write them."""
+
+    dataset: str
+    content_hash: str
+    run: str
+    selection: str
+    model_identity: str
+    scoring: dict[str, Any]
+    settings: dict[str, Any]
+    arms: list[Arm]
+    held_out: list[int]
+    groups: list[str]
+    left_out: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ProofCost:
+    """What a proof will take: `seconds` by the rate that `by` names, None where no rate is known yet. The selection is
+    tuned on in so many `steps`; the `tokens` are prompts' too."""
+
+    fine_tunes: int
+    tokens: int
+    held_out: int
+    seconds: float | None
+    by: str
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArmResult:
+    """A subset's models: `loss` in nats a token, `curve` as (step, loss) of each point, and the `seeds` that are done.
+
+    `beside` is its advantage over the mean of the random subsets, with 95 % bounds over held-out examples, None
+    until one of those is done; `accuracy` the share of held-out questions answered right, where it was asked for."""
+
+    name: str
+    kind: str
+    selection: str | None
+    examples: int
+    tokens: int
+    steps: int
+    seeds: int
+    loss: float
+    curve: list[tuple[int, float]]
+    beside: tuple[float, float, float] | None = None
+    accuracy: float | None = None
+    budget: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The selection's advantage over `against`, in nats a token, with 95 % bounds; `paired_low` and `paired_high` are
+    those over held-out examples alone. `group` is "" for all of them; `sentence` is what it supports. Where `of` names
+    a subset, it is that one's advantage instead."""
+
+    against: str
+    advantage: float
+    low: float
+    high: float
+    paired_low: float
+    paired_high: float
+    verdict: str
+    sentence: str
+    group: str = ""
+    examples: int = 0
+    of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProofReport:
+    """What a proof found so far: `done` of `planned` fine-tunes. `base` is the loss before tuning, `compared` has the
+    selection against each kind of subset, `smaller` what smaller budgets choose against random subsets of the whole
+    one, `groups` the selection against random in each group of the held-out examples; `answers` says how the shares of
+    right final answers compare, "" where none were asked for."""
+
+    proof: str
+    dataset: str
+    run: str
+    selection: str
+    model: str
+    done: int
+    planned: int
+    held_out: int
+    base: float | None = None
+    base_accuracy: float | None = None
+    arms: list[ArmResult] = field(default_factory=list)
+    compared: list[Compared] = field(default_factory=list)
+    smaller: list[Compared] = field(default_factory=list)
+    groups: list[Compared] = field(default_factory=list)
+    answers: str = ""
+    notes: list[str] = field(default_factory=list)

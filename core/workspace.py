@@ -7,6 +7,8 @@ models/                models unpacked or made here
 kernels/               compiled kernels, made again when missing
 exports/               files for trainers
 checks/<check>/        dry runs of trainers over exported files
+proofs/<proof>/        what a proof fine-tunes
+tunes/                 what each fine-tune of a proof made of the held-out examples; proofs share them
 loads/<load>/          blocks of a dataset that is being loaded
 sources/               uploads, downloads, and the demo as a file
 requests/              what other processes ask of the one that has the workspace open
@@ -15,14 +17,16 @@ logs/                  what happened, one JSON object a line
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.files import remove_partials, replacing
 from core.records import Example
+from core.reports import Arm, ProofPlan
 
 INPUT_SCHEMA = pa.schema(
     [("row", pa.int64()), ("example_id", pa.string()), ("messages", pa.string()), ("tools", pa.string())]
@@ -66,6 +70,16 @@ class WorkspaceFolder:
         return self.path / "checks"
 
     @property
+    def proofs(self) -> Path:
+        """One folder a proof by fine-tuning."""
+        return self.path / "proofs"
+
+    @property
+    def tunes(self) -> Path:
+        """One file a fine-tune of a proof."""
+        return self.path / "tunes"
+
+    @property
     def sources(self) -> Path:
         """Files that were uploaded or downloaded, and the demo."""
         return self.path / "sources"
@@ -107,6 +121,11 @@ class RunFolder:
         return self.path / "input.parquet"
 
     @property
+    def crew(self) -> Path:
+        """Who does the work, as JSON; it may change while a run goes on."""
+        return self.path / "crew.json"
+
+    @property
     def base(self) -> Path:
         """Shards of the base pass."""
         return self.path / "base"
@@ -142,6 +161,11 @@ class RunFolder:
         return self.path / "reuse.npz"
 
     @property
+    def held_out(self) -> Path:
+        """The rows that are set aside for a proof: `rows` and `measured`, as `selection.heldout.HeldOut` has them."""
+        return self.path / "held_out.npz"
+
+    @property
     def map(self) -> Path:
         """The job that draws the map."""
         return self.path / "map"
@@ -165,12 +189,42 @@ class RunFolder:
 
 
 @dataclass(frozen=True, slots=True)
+class ProofFolder:
+    """The files of a proof; its job's own lie beside them."""
+
+    path: Path
+
+    @property
+    def plan(self) -> Path:
+        """What is fine-tuned, as JSON."""
+        return self.path / "plan.json"
+
+
+@dataclass(frozen=True, slots=True)
 class RoundFolder:
     """One round of calibration: the rows it tunes on, the model that comes of it, and that model's shards."""
 
     model: Path
     shards: Path
     rows: Path
+
+
+def write_plan(path: Path, plan: ProofPlan) -> None:
+    """Write what a proof does, complete or not at all."""
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(asdict(plan)), encoding="utf-8")
+
+
+def read_plan(path: Path) -> ProofPlan:
+    """What a proof does."""
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    return ProofPlan(**stored | {"arms": [Arm(**arm) for arm in stored["arms"]]})
+
+
+def read_held_out(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that a run sets aside, ascending, and those of them that are measured, in the order of the draw."""
+    with np.load(path, allow_pickle=False) as stored:
+        return stored["rows"], stored["measured"]
 
 
 def write_input(path: Path, blocks: Iterable[Sequence[Example]]) -> None:

@@ -24,9 +24,10 @@ FIRST = "One forward pass of a model over every example finds what it knows of i
 def start_card(dataset: DatasetRow) -> None:
     """Ask, then start the job."""
     st.write(
-        f"One forward pass over {format_count(dataset.rows_loaded)} examples, then a second by a lightly tuned model."
+        f"One forward pass over {format_count(dataset.rows_loaded)} examples, and a second by a lightly tuned model "
+        "unless the base model is all that you ask for."
     )
-    settings = ask_settings()
+    settings = ask_settings(dataset.name)
     how = {"disabled": settings.calibrated_model == ""} | allowed(Role.CURATOR)
     if st.button("Start scoring", type="primary", **how):
         with st.spinner("Reading the model's tokenizer"):

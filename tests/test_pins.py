@@ -33,7 +33,11 @@ def test_the_lock_holds_what_the_requirements_pin(folder: Path) -> None:
     assert not HELD_ELSEWHERE & locked.keys()
 
 
-@pytest.mark.parametrize("path", [ROOT / "requirements.lock", ROOT / "tests" / "requirements.lock"], ids=str)
+@pytest.mark.parametrize(
+    "path",
+    [ROOT / "requirements.lock", ROOT / "requirements-cluster.lock", ROOT / "tests" / "requirements.lock"],
+    ids=str,
+)
 def test_every_locked_pin_has_hashes_and_no_place(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     entries = re.split(r"\n(?=\S)", text)

@@ -9,7 +9,14 @@ import typer
 from core.commands import Assignments, Json, Output, Workspace, app, print_progress
 from core.commands import run as run_command
 from core.errors import BadInput
-from core.settings import CalibrationSettings, RunSettings, ScoringSettings, parse_assignments
+from core.settings import (
+    CalibrationSettings,
+    CrewSettings,
+    HeldOutSettings,
+    RunSettings,
+    ScoringSettings,
+    parse_assignments,
+)
 from core.workbench import Workbench
 
 
@@ -23,7 +30,20 @@ def score(
     max_length: Annotated[int | None, typer.Option(help="Tokens of an example that the model is shown.")] = None,
     dtype: Annotated[str | None, typer.Option(help="auto, bfloat16, float16 or float32.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
-    runner: Annotated[Literal["local"], typer.Option(help="Where the work runs.")] = "local",
+    hold_out: Annotated[
+        float | None, typer.Option(help="Share to set aside for a proof, never selectable, such as 0.05.")
+    ] = None,
+    hold_out_by: Annotated[
+        str | None, typer.Option(help="Column whose groups all give their share to what is set aside.")
+    ] = None,
+    hold_out_seed: Annotated[int, typer.Option(help="Seed of what is set aside.")] = 0,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that score at once; one for each GPU if not given.")
+    ] = None,
+    runner: Annotated[
+        Literal["local", "ray"], typer.Option(help="Where the work runs: on this machine, or on a Ray cluster.")
+    ] = "local",
+    address: Annotated[str | None, typer.Option(help="The Ray cluster's, such as host:6379.")] = None,
     set: Assignments = None,
     workspace: Workspace = None,
     as_json: Json = False,
@@ -37,14 +57,15 @@ def score(
             calibrate,
             calibrated_model,
             no_calibration,
+            _held_out(hold_out, hold_out_by, hold_out_seed),
         )
-        report = bench.score(name, settings, print_progress())
+        crew = CrewSettings.checked(runner=runner, workers=workers, address=address)
+        report = bench.score(name, settings, print_progress(), crew)
         counted = [f"{count:,} unscorable: {reason}" for reason, count in bench.runs.unscorable_reasons(report.run)]
         for note in [*bench.run_notes(report.run), *counted]:
             print(note, file=sys.stderr)
         return report
 
-    del runner  # one value so far; the cluster's comes with its extra
     run_command(workspace, as_json, run)
 
 
@@ -74,7 +95,11 @@ def pattern(run: str, workspace: Workspace = None, as_json: Json = False) -> Non
 
 
 def _run_settings(
-    options: dict[str, Any], share: float | None, calibrated_model: str | None, no_calibration: bool
+    options: dict[str, Any],
+    share: float | None,
+    calibrated_model: str | None,
+    no_calibration: bool,
+    held_out: HeldOutSettings | None,
 ) -> RunSettings:
     """Sort options into the settings that know them. Raises BadInput for an unknown one."""
     if sum([share is not None, calibrated_model is not None, no_calibration]) > 1:
@@ -92,5 +117,16 @@ def _run_settings(
     elif training:
         raise BadInput(f"Option {next(iter(training))!r} is about calibrating, which this run does not do.")
     return RunSettings(
-        scoring=ScoringSettings.checked(**scoring), calibration=calibration, calibrated_model=calibrated_model
+        scoring=ScoringSettings.checked(**scoring),
+        calibration=calibration,
+        calibrated_model=calibrated_model,
+        held_out=held_out,
     )
+
+
+def _held_out(share: float | None, column: str | None, seed: int) -> HeldOutSettings | None:
+    if share is None and (column is not None or seed):
+        raise BadInput(
+            "Options --hold-out-by and --hold-out-seed go with --hold-out, which says how much is set aside."
+        )
+    return None if share is None else HeldOutSettings.checked(share=share, column=column, seed=seed)

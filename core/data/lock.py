@@ -56,7 +56,8 @@ class LockedDataset(Settings):
 
 class LockedRun(Settings):
     """How the dataset was scored, by which model, and the hash of what came of it. `earlier` is the run of an earlier
-    version of the dataset that scores and the calibrated model were taken over from."""
+    version of the dataset that scores and the calibrated model were taken over from. `held_out` are the
+    examples, by id, that were set aside for a proof and could not be selected."""
 
     run: str
     model_identity: str
@@ -68,6 +69,7 @@ class LockedRun(Settings):
     scores_sha256: str
     score_digests: str = Field(repr=False)
     earlier: "LockedTarget | None" = None
+    held_out: list[str] = Field(default_factory=list)
 
     def digests(self, rows: int) -> list[bytes]:
         """One of each row's scores. Raises BadInput where they are not that many."""

@@ -40,7 +40,7 @@ def check_roots(source: str, paths: Iterable[Path], roots: Sequence[Path] | None
             named = ", ".join(str(root) for root in allowed) or "none"
             raise BadInput(
                 f"{source!r} is outside the folders that data may come from: {named}. "
-                f"The environment variable GLEANER_ROOTS adds folders, separated by {os.pathsep!r}."
+                f"The environment variable GLEANER_ROOTS names others in their place, separated by {os.pathsep!r}."
             )
     return opened
 

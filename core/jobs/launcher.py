@@ -22,6 +22,20 @@ STOPPING_SECONDS = 1.2
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+def start_process(program: str, folder: Path) -> subprocess.Popen[bytes]:
+    """Start a worker in a process and a session of its own; what it prints goes into the job's log."""
+    with (folder / "log.txt").open("ab") as log:
+        return subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", program, str(folder)],
+            cwd=REPOSITORY,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=os.environ | {"TOKENIZERS_PARALLELISM": "false"},
+        )
+
+
 class Launcher:
     """Starts and stops workers, and remembers those that it started, so that ended ones are reaped."""
 
@@ -47,16 +61,7 @@ class Launcher:
             folder.write(
                 JobProgress("starting", started=time.time(), seconds=progress.seconds, ticked=time.monotonic())
             )
-            with (folder.path / "log.txt").open("ab") as log:
-                self._processes[folder.path] = subprocess.Popen(  # noqa: S603
-                    [sys.executable, "-m", self.program, str(folder.path.resolve())],
-                    cwd=REPOSITORY,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                    env=os.environ | {"TOKENIZERS_PARALLELISM": "false"},
-                )
+            self._processes[folder.path] = start_process(self.program, folder.path.resolve())
 
     def stop(self, folder: JobFolder) -> None:
         """Ask a worker to stop, and end it where it does not in a moment. Returns at once.
@@ -71,7 +76,7 @@ class Launcher:
 
         def see_off() -> None:
             _wait_while(lambda: folder.is_cancelled() and self._is_running(folder), STOPPING_SECONDS)
-            with self._lock:
+            with self._lock, suppress(FileNotFoundError):  # it may be discarded meanwhile
                 if folder.is_cancelled() or not is_asked:
                     self._see_off(folder, 0.0)
 
@@ -130,7 +135,7 @@ def _kill(pid: int, folder: JobFolder) -> None:
     """Kill a worker and all that it started, if that process is the folder's worker indeed."""
     with suppress(psutil.Error):
         worker = psutil.Process(pid)
-        if str(folder.path.resolve()) not in worker.cmdline():
+        if not " ".join(worker.cmdline()).rstrip().endswith(f" {folder.path.resolve()}"):
             return
         for process in [worker, *worker.children(recursive=True)]:
             with suppress(psutil.Error):

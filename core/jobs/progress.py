@@ -41,6 +41,11 @@ class Progress:
         self._current = replace(self._current, phase=phase, total=total, unit=unit, done=0, rate=0.0, seconds_left=None)
         self._write(force=True)
 
+    def rename(self, phase: str) -> None:
+        """Say what of the phase is at work now; its count and its rate go on."""
+        self._current = replace(self._current, phase=phase)
+        self._write(force=True)
+
     def total(self, total: int) -> None:
         """Correct how many units the phase has, where only the work itself can tell."""
         self._current = replace(self._current, total=total)

@@ -55,16 +55,22 @@ def _join(scores: Sequence[Path], features: Sequence[Path], folder: Path) -> Non
         kept.append(of.kept)
         trace += float(of.trace[scored].sum())
         tokens += int(of.tokens[scored].sum())
-        shape = (of.means.shape[1], of.factors.shape[1])
+        shape = max(shape, (of.means.shape[1], of.factors.shape[1]))  # a block that was given up knows no width
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64)
     rms_norm = math.sqrt(trace / tokens) if trace > 0 else 1.0
     d, p = shape
     factors = (read_features(path).factors / np.float32(rms_norm) for path in features)
     _write_blocks(folder / "factors.npy", (int(offsets[-1]), p), factors)
-    _write_blocks(folder / "mean_features.npy", (len(offsets) - 1, d), (read_features(path).means for path in features))
+    _write_blocks(
+        folder / "mean_features.npy", (len(offsets) - 1, d), (_wide(read_features(path).means, d) for path in features)
+    )
     np.save(folder / "factor_offsets.npy", offsets)
     np.save(folder / "factor_kept.npy", np.concatenate(kept).astype(np.float32))
     np.save(folder / "rms_norm.npy", np.array(rms_norm))
+
+
+def _wide(means: np.ndarray, d: int) -> np.ndarray:
+    return means if means.shape[1] == d else np.full((len(means), d), np.nan, dtype=np.float32)
 
 
 def _write_blocks(path: Path, shape: tuple[int, int], blocks: Iterable[np.ndarray]) -> None:

@@ -8,25 +8,22 @@ most updates away. A LoRA adapter is float32 itself, on weights of the scoring p
 kept apart, so that the base weights serve both passes.
 """
 
-import contextlib
 import json
 import math
 import random
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from core.files import replacing_folder, write_hashes
-from core.products import exact_products
 from core.records import Rendered
 from core.scoring.device import choose_device, choose_dtype
 from core.scoring.models import NO_CODE, SAFE_WEIGHTS, model_source
+from core.scoring.training import ReportStep, lora_config, on_each_step, training, training_arguments
 from core.settings import CalibrationSettings, ScoringSettings
 
-ReportStep = Callable[[int, int], None]
 CURVE = "learning_curve.json"
 TOKENS_AT_ONCE = {"cpu": 1024, "cuda": 16_384}
 """The trainer holds several copies of the logits of all tokens that it backpropagates together."""
@@ -63,7 +60,7 @@ def calibrate(
     steps = math.ceil(math.ceil(len(examples) / settings.batch_examples) * settings.epochs)
     dtype = choose_dtype(scoring.dtype, choose_device(scoring.device))
     weights = dtype if settings.method == "lora" else torch.float32
-    with replacing_folder(target) as partial, contextlib.redirect_stdout(sys.stderr):
+    with replacing_folder(target) as partial, training():
         trainer = SFTTrainer(
             model=AutoModelForCausalLM.from_pretrained(
                 source, revision=scoring.revision, dtype=weights, **SAFE_WEIGHTS
@@ -73,11 +70,10 @@ def calibrate(
                 [{"input_ids": e.input_ids, "completion_mask": e.response_mask} for e in examples]
             ),
             processing_class=tokenizer,
-            peft_config=_lora(settings),
-            callbacks=[_step_callback(report)],
+            peft_config=lora_config(settings.method),
+            callbacks=[on_each_step(report)],
         )
-        with exact_products(torch.float32):
-            trainer.train()
+        trainer.train()
         model = trainer.model if settings.method == "lora" else trainer.model.to(dtype)
         model.save_pretrained(partial)
         _sort_adapter_config(partial)
@@ -118,50 +114,16 @@ def examples_at_once(batch_examples: int, longest: int, device: torch.device) ->
 def _training_arguments(
     scoring: ScoringSettings, settings: CalibrationSettings, folder: Path, steps: int, longest: int
 ) -> Any:
-    from trl import SFTConfig
-
     device = choose_device(scoring.device)
     together = examples_at_once(settings.batch_examples, longest, device)
-    return SFTConfig(
-        output_dir=str(folder),
+    return training_arguments(
+        folder,
+        device,
+        settings.seed,
         num_train_epochs=settings.epochs,
         learning_rate=settings.learning_rate,
         per_device_train_batch_size=together,
         gradient_accumulation_steps=settings.batch_examples // together,
-        lr_scheduler_type="cosine",
         warmup_steps=int(0.05 * steps),  # rounded up, a short run would spend its only step at rate 0
-        weight_decay=0.01,
-        max_grad_norm=1.0,
         bf16=scoring.dtype != "float32",
-        use_cpu=device.type == "cpu",
-        activation_checkpointing=device.type != "cpu",
-        max_length=None,
-        completion_only_loss=True,
-        packing=False,
-        seed=settings.seed,
-        data_seed=settings.seed,
-        save_strategy="no",
-        logging_strategy="steps",
-        logging_steps=1,
-        report_to="none",
-        disable_tqdm=True,
-        dataloader_pin_memory=device.type != "cpu",
     )
-
-
-def _lora(settings: CalibrationSettings) -> Any:
-    if settings.method != "lora":
-        return None
-    from peft import LoraConfig
-
-    return LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
-
-
-def _step_callback(report: ReportStep) -> Any:
-    from transformers import TrainerCallback
-
-    class Reporter(TrainerCallback):
-        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-            report(state.global_step, state.max_steps)
-
-    return Reporter()

@@ -11,6 +11,8 @@ import torch
 from core.errors import BadInput
 from core.settings import ScoringSettings
 
+COMPUTE_BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
+"""Features of a processor, each of which is enough; the last is ARM's."""
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
 
@@ -43,6 +45,19 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
         return torch.float32 if device.type == "cpu" else torch.bfloat16
     return DTYPES[name]
+
+
+def settle_training_dtype(name: str, device: str) -> str:
+    """`auto` is bfloat16 on a GPU or a processor that computes in it; elsewhere it would take three times as long as
+    float32."""
+    if name != "auto":
+        return name
+    if choose_device(device).type == "cuda":
+        is_quick = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        features = torch.cpu.get_capabilities()
+        is_quick = device != "mps" and any(features.get(feature) for feature in COMPUTE_BFLOAT16)
+    return "bfloat16" if is_quick else "float32"
 
 
 def choose_limits(settings: ScoringSettings, device: torch.device) -> Limits:

@@ -48,6 +48,12 @@ def model_identity(model: str, revision: str | None) -> str:
     return f"hub:{model}@{_hub_commit(model, revision)}"
 
 
+def absolute_model(model: str) -> str:
+    """A model that is a folder, named so that it is found from any other folder; else as it is."""
+    path = user_path(model)
+    return str(path.resolve()) if path.is_dir() else model
+
+
 def run_identity(settings: RunSettings) -> str:
     """The identity of every model that a run uses: the base model, and a given calibrated one."""
     identity = model_identity(settings.scoring.model, settings.scoring.revision)

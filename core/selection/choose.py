@@ -9,6 +9,7 @@ from core.choices import Pick
 from core.errors import BadInput
 from core.selection.bands import Comparison, compare_with_random
 from core.selection.budgets import Allowance, make_room
+from core.selection.certificate import Certificate, certify
 from core.selection.criteria.designs import FisherSettings, IOptimalSettings, make_objective
 from core.selection.criterion import Criterion
 from core.selection.curve import Curve, information_curve
@@ -17,7 +18,6 @@ from core.selection.ioptimal import PredictiveVariance
 from core.selection.ledger import Remainder, build_picks
 from core.selection.outcomes import Outcomes, explain_left_out
 from core.selection.pool import Pool
-from core.selection.proof import Proof, prove
 from core.selection.ranking import Ordered, Picked, cut
 from core.selection.room import Room
 from core.selection.vectors import log_det
@@ -58,7 +58,7 @@ class Variance:
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A selection: the picks in order, why each other example was left out and what it would bring, the
-    random band of information and of other measures, the proof, the information along the whole order, and
+    random band of information and of other measures, the certificate, the information along the whole order, and
     I-optimality's own figures."""
 
     picks: list[Pick]
@@ -67,7 +67,7 @@ class Choice:
     tokens: int
     envelope: Envelope
     comparison: Comparison
-    proof: Proof
+    certificate: Certificate
     curve: Curve
     picked: Picked
     variance: Variance | None
@@ -136,7 +136,7 @@ def choose(task: Task, ordered: Ordered) -> Choice:
     )
     now, envelope = full.measure(scored), random_envelope(pool, tokens, empty, task.seed)
     room = _room_of(task, picked)
-    proof = prove(full, now.at(np.isin(scored, pool.candidates)), pool, selected, room)
+    certificate = certify(full, now.at(np.isin(scored, pool.candidates)), pool, selected, room)
     along = np.array([*pool.pinned, *used.rankings[picked.ranking].rows], dtype=np.int64)
     along = along[: max(CURVE_TIMES * len(selected), CURVE_ROWS)]
     return Choice(
@@ -145,8 +145,8 @@ def choose(task: Task, ordered: Ordered) -> Choice:
         left_out=Remainder(scored[left], now.gains[left], alone[left]),
         tokens=tokens,
         envelope=envelope,
-        comparison=compare_with_random(pool, selected, envelope, proof.value),
-        proof=proof,
+        comparison=compare_with_random(pool, selected, envelope, certificate.value),
+        certificate=certificate,
         curve=information_curve(pool, along, empty(), _reach(task, ordered)),
         picked=picked,
         variance=_measure_variance(pool, selected, room, tokens, settings, task.seed),
@@ -187,11 +187,11 @@ def _measure_variance(
     full = make_objective(pool, settings)
     assert isinstance(full, PredictiveVariance)
     full.add_all(selected)
-    proof, prior = prove(full, full.measure(pool.candidates), pool, selected, room), full.prior()
+    certificate, prior = certify(full, full.measure(pool.candidates), pool, selected, room), full.prior()
     band = random_envelope(pool, tokens, full.emptied, seed, points=1).values
     return Variance(
-        explained=proof.value / prior,
+        explained=certificate.value / prior,
         random_low=float(band.min()) / prior,
         random_high=float(band.max()) / prior,
-        upper_bound=proof.upper_bound / prior,
+        upper_bound=certificate.upper_bound / prior,
     )

@@ -75,14 +75,14 @@ class Prefixes:
         return [order[: max(1, _nearest_count(cumulative, tokens))] for order, cumulative in both]
 
 
-def random_prefixes(pool: Pool, seed: int, subsets: int = 20) -> Prefixes:
-    """The envelope's random orders."""
-    orders = _random_orders(pool, seed, subsets)
+def random_prefixes(pool: Pool, seed: int, subsets: int = 20, stream: int = ENVELOPE_STREAM) -> Prefixes:
+    """Random orders: the envelope's, or of another stream."""
+    orders = _random_orders(pool, seed, subsets, stream)
     return Prefixes(pool.rows, orders, [np.cumsum(pool.response_tokens[order]) for order in orders])
 
 
-def _random_orders(pool: Pool, seed: int, subsets: int) -> list[np.ndarray]:
-    generator = np.random.default_rng([seed, ENVELOPE_STREAM])
+def _random_orders(pool: Pool, seed: int, subsets: int, stream: int = ENVELOPE_STREAM) -> list[np.ndarray]:
+    generator = np.random.default_rng([seed, stream])
     return [generator.permutation(pool.rows) for _ in range(subsets)]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from core.errors import KEPT, BadInput, Fault, GleanerError, WorkspaceBusy, explain_fault
+from core.store.kept import Kept
 from core.store.owner import describe_owner, write_owner
 from core.store.schema import STEPS
 
@@ -33,9 +34,10 @@ class Database:
     """An open workspace database with an up-to-date schema."""
 
     def __init__(self, path: Path, owner: str = "a Python program") -> None:
-        """Open or create, as `owner`. Raises WorkspaceBusy when another process has it, BadInput when it is no
-        database, Fault when the disk does not allow it."""
+        """Open or create, as `owner`. Raises WorkspaceBusy when another process has it, or this one has already,
+        BadInput when it is no database, Fault when the disk does not allow it."""
         self._path, self._owner = path, owner
+        self.kept = Kept()
         self._writing, self._opening = threading.RLock(), threading.Lock()
         self._connection, self._is_lost = self._open(), False
 
@@ -46,8 +48,11 @@ class Database:
             yield cursor
 
     @contextmanager
-    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor inside a transaction: all of the block happens, or none of it. Raises Fault like `reading`."""
+    def writing(self, *stores: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor inside a transaction: all of the block happens, or none of it. Raises Fault like `reading`.
+
+        `stores` are the classes whose answers change by it; all of them if none is named.
+        """
         with self._writing, self._faults_in_words(), self._cursor() as cursor:
             cursor.execute("BEGIN")
             try:
@@ -56,7 +61,10 @@ class Database:
                 with suppress(duckdb.Error):  # after some errors DuckDB has rolled back already
                     cursor.execute("ROLLBACK")
                 raise
-            cursor.execute("COMMIT")
+            try:
+                cursor.execute("COMMIT")
+            finally:
+                self.kept.forget(stores)
 
     def close(self) -> None:
         """Close, so that another process may open the file."""
@@ -66,7 +74,7 @@ class Database:
         with self._opening:
             if self._is_lost:
                 self._connection.close()
-                self._connection, self._is_lost = self._open(), False
+                self._connection, self._is_lost = self._open_anew(), False
             return self._connection.cursor()
 
     @contextmanager
@@ -79,6 +87,12 @@ class Database:
                 raise told from error
             raise
 
+    def _open_anew(self) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._open()
+        except WorkspaceBusy:  # another thread still asks what was lost
+            raise Fault(f"The database is being opened anew; try again. {KEPT}") from None
+
     def _open(self) -> duckdb.DuckDBPyConnection:
         connection = _connect(self._path)
         try:
@@ -87,6 +101,10 @@ class Database:
                 connection.execute(statement)
         except duckdb.Error as error:
             connection.close()
+            if "configuration has been locked" in str(error):
+                raise WorkspaceBusy(
+                    f"Workspace {str(self._path.parent)!r} is open in this program already; close that Workbench first."
+                ) from None
             raise _explain(error, self._path) or _damaged(error, self._path) from None
         except BaseException:
             connection.close()

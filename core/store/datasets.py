@@ -11,6 +11,7 @@ from core.blocks import plain_messages
 from core.errors import BadInput
 from core.records import DatasetRow, Example, ExampleRow, Quarantined
 from core.store.database import Database
+from core.store.kept import kept
 from core.store.versions import DATASET_COLUMNS
 
 EXAMPLE_COLUMNS = "row_number, example_id, file, line, prompt, response, messages, original, tools"
@@ -22,6 +23,7 @@ class Datasets:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @kept
     def all(self) -> list[DatasetRow]:
         """Every dataset, the newest first."""
         with self._database.reading() as cursor:
@@ -30,6 +32,7 @@ class Datasets:
             ).fetchall()
         return [_dataset(row) for row in rows]
 
+    @kept
     def get(self, name: str) -> DatasetRow:
         """Raises BadInput naming the datasets there are."""
         with self._database.reading() as cursor:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from core.choices import Decided, Decision, Made, Standing
 from core.errors import BadInput
 from core.store.database import Database
+from core.store.kept import kept
 
 COLUMNS = "decision, dataset, row_number, kind, why, who, undoes, made_at"
 
@@ -26,7 +27,7 @@ class Decisions:
 
     def add(self, dataset: str, rows: Sequence[int], kind: str, why: str, who: str) -> list[int]:
         """Append a decision for each row, all or none; returns their numbers."""
-        with self._database.writing() as cursor:
+        with self._database.writing("Decisions", "Pulse") as cursor:
             return _append(cursor, [(dataset, row, None) for row in rows], kind, why, who)
 
     def undo(self, decisions: Sequence[int], why: str, who: str) -> list[int]:
@@ -34,7 +35,7 @@ class Decisions:
 
         Raises BadInput for one that is not there, or that is undone already.
         """
-        with self._database.writing() as cursor:
+        with self._database.writing("Decisions", "Pulse") as cursor:
             named = _read(cursor, "decision IN (SELECT unnest(?::BIGINT[]))", [list(decisions)])
             found = {made.decision: made for made in named}
             if missing := [number for number in decisions if number not in found]:
@@ -50,21 +51,25 @@ class Decisions:
         """Every decision on a dataset, in the order in which they were made."""
         return self._find("dataset = ?", [dataset])
 
+    @kept
     def of_row(self, dataset: str, row: int) -> list[Decision]:
         """The history of one example."""
         return self._find("dataset = ? AND row_number = ?", [dataset, row])
 
+    @kept
     def open_of_rows(self, dataset: str, rows: Sequence[int]) -> list[Decision]:
         """Those pins, bans and notes of these examples that nobody undid, in the order in which they were made."""
         made = self._find("dataset = ? AND row_number IN (SELECT unnest(?::BIGINT[]))", [dataset, list(rows)])
         undone = undone_by(made)
         return [one for one in made if one.kind != "undo" and one.decision not in undone]
 
+    @kept
     def count(self, dataset: str) -> int:
         """How many decisions there are on a dataset."""
         with self._database.reading() as cursor:
             return int(cursor.execute("SELECT count(*) FROM decisions WHERE dataset = ?", [dataset]).fetchall()[0][0])
 
+    @kept
     def made_together(self, dataset: str, most: int, row: int | None = None) -> tuple[list[Decided], int]:
         """What was decided at once on a dataset, or on one example of it, the last first, at most so many; and how many
         there are."""
@@ -96,6 +101,14 @@ class Decisions:
             ).fetchall()
         return [Made(*row) for row in rows]
 
+    def rows_since(self, dataset: str, decision: int) -> frozenset[int]:
+        """The examples that were decided on after the decision of this number."""
+        with self._database.reading() as cursor:
+            rows = cursor.execute(
+                "SELECT DISTINCT row_number FROM decisions WHERE dataset = ? AND decision > ?", [dataset, decision]
+            ).fetchall()
+        return frozenset(row[0] for row in rows)
+
     def open_of(self, decided: Decided) -> list[int]:
         """Those of decisions made at once that nobody undid."""
         with self._database.reading() as cursor:
@@ -107,6 +120,7 @@ class Decisions:
             ).fetchall()
         return [row[0] for row in rows]
 
+    @kept
     def newest(self, dataset: str) -> int:
         """The number of the last decision on a dataset; 0 before the first."""
         with self._database.reading() as cursor:

@@ -23,7 +23,7 @@ class Judgements:
 
     def add(self, dataset: str, row: int, queue: str, verdict: str, why: str, who: str) -> int:
         """Append a judgement; returns its number."""
-        with self._database.writing() as cursor:
+        with self._database.writing("Judgements", "Pulse") as cursor:
             number: int = cursor.execute("SELECT coalesce(max(judgement), 0) + 1 FROM judgements").fetchall()[0][0]
             cursor.execute(
                 "INSERT INTO judgements (judgement, dataset, row_number, queue, verdict, why, who) "

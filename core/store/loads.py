@@ -14,6 +14,7 @@ from core.errors import BadInput
 from core.records import DatasetRow
 from core.store.database import Database
 from core.store.judgements import carry_judgements
+from core.store.kept import kept
 from core.store.versions import carry_decisions, carry_repairs, enter_dataset
 
 
@@ -47,6 +48,7 @@ class Loads:
                 [load.load, load.title, load.dataset, load.is_new],
             )
 
+    @kept
     def all(self) -> list[LoadRow]:
         """Every load under way, the oldest first."""
         with self._database.reading() as cursor:

@@ -15,7 +15,7 @@ class Orders:
 
     def put(self, order: StoredOrder) -> None:
         """Keep an order; one of the same name is replaced."""
-        with self._database.writing() as cursor:
+        with self._database.writing("Orders") as cursor:
             for table in ("order_rows", "order_refused", "orders"):
                 cursor.execute(f"DELETE FROM {table} WHERE order_name = ?", [order.order])  # noqa: S608
             cursor.execute(
@@ -75,7 +75,7 @@ class Orders:
     def put_repeats(self, name: str, codes: np.ndarray) -> None:
         """Keep groups of repeats: `codes` [N], one for each row."""
         table = pa.table({"row_number": np.arange(len(codes)), "code": codes})
-        with self._database.writing() as cursor:
+        with self._database.writing("Orders") as cursor:
             cursor.execute("DELETE FROM repeats WHERE repeats = ?", [name])
             cursor.register("incoming", table)
             cursor.execute("INSERT INTO repeats SELECT ?, row_number, code FROM incoming", [name])

@@ -1,6 +1,7 @@
 """Did anything change since somebody looked?"""
 
 from core.store.database import Database
+from core.store.kept import kept
 
 
 class Pulse:
@@ -9,6 +10,7 @@ class Pulse:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @kept
     def beat(self, dataset: str) -> tuple[int, ...]:
         """The counters of a dataset: decisions, judgements, repairs, runs, selections; and how many datasets there
         are."""

@@ -10,6 +10,7 @@ import pyarrow as pa
 from core.errors import BadInput
 from core.records import RunRow
 from core.store.database import Database
+from core.store.kept import kept
 
 SCORES_QUERY = """
     SELECT e.example_id, e.row_number AS "row", b.prompt_tokens, b.response_tokens,
@@ -41,6 +42,7 @@ class Runs:
                 [run, dataset, settings, model_identity],
             )
 
+    @kept
     def of_dataset(self, dataset: str) -> list[RunRow]:
         """The runs of a dataset, the newest first."""
         with self._database.reading() as cursor:
@@ -51,6 +53,7 @@ class Runs:
             ).fetchall()
         return [_run(row) for row in rows]
 
+    @kept
     def get(self, run: str) -> RunRow:
         """Raises BadInput for a run that is not there."""
         with self._database.reading() as cursor:
@@ -67,6 +70,7 @@ class Runs:
             rows = cursor.execute("SELECT pass, shard FROM shards WHERE run = ?", [run]).fetchall()
         return {(row[0], row[1]) for row in rows}
 
+    @kept
     def count_shards(self, run: str) -> int:
         """How many shards and maps are in the database: it grows with each that is taken in."""
         with self._database.reading() as cursor:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from core.choices import Ledger, LeftOut, Outcome, Pick, SelectionRow
 from core.errors import BadInput
 from core.store.database import Database
+from core.store.kept import kept
 
 SELECTION_COLUMNS = (
     "selection, run, dataset, criterion, budget, seed, settings, examples, tokens, log_det, envelope, created_at, "
@@ -47,8 +48,8 @@ class Selections:
         """
         table = pa.Table.from_pylist([asdict(pick) for pick in picks], PICK_SCHEMA)
         with self._database.writing() as cursor:
-            for kept in ("selections", "picks", "left_out", "outcomes"):
-                cursor.execute(f"DELETE FROM {kept} WHERE selection = ?", [selection.selection])  # noqa: S608
+            for table_name in ("selections", "picks", "left_out", "outcomes"):
+                cursor.execute(f"DELETE FROM {table_name} WHERE selection = ?", [selection.selection])  # noqa: S608
             values = asdict(selection)
             values |= {name: json.dumps(values[name]) for name in JSON_COLUMNS if values[name] is not None}
             del values["created_at"]
@@ -75,14 +76,17 @@ class Selections:
             )
             cursor.unregister("incoming")
 
+    @kept
     def has(self, selection: str) -> bool:
         """Whether a selection of this name was made."""
         return bool(self._find("selection = ?", selection))
 
+    @kept
     def of_run(self, run: str) -> list[SelectionRow]:
         """The selections of a scoring run, the newest first."""
         return self._find("run = ? ORDER BY created_at DESC", run)
 
+    @kept
     def get(self, selection: str) -> SelectionRow:
         """Raises BadInput for a selection that is not there."""
         found = self._find("selection = ?", selection)

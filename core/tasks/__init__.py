@@ -25,12 +25,14 @@ def load(folder: Path, progress: Progress, **asked: Any) -> Any:
 
 def score(folder: Path, progress: Progress, *, run: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Score a dataset: base pass, calibration, calibrated pass. Resumes from the shards that exist."""
+    from core.tasks.crew import gather_workers
     from core.tasks.models import claim_device, pin_models
     from core.tasks.scoring import ScoringRun
 
     files = RunFolder(folder)
-    chosen = claim_device(pin_models(RunSettings.checked(**settings), files))
-    return ScoringRun(files, run, chosen, progress).complete()
+    asked = pin_models(RunSettings.checked(**settings), files)
+    workers = gather_workers(files, asked.scoring)
+    return ScoringRun(files, run, claim_device(asked), workers, progress).complete()
 
 
 def check(folder: Path, progress: Progress, *, file: str, trainer: Any, model: str, settings: dict[str, Any]) -> Any:
@@ -54,3 +56,11 @@ def project(folder: Path, progress: Progress, *, settings: dict[str, Any], name:
     from core.tasks.mapping import draw_map
 
     return draw_map(folder, progress, name, ProjectionSettings.checked(**settings))
+
+
+def prove(folder: Path, progress: Progress) -> dict[str, Any]:
+    """Fine-tune on each subset of the plan in this folder, and measure. Resumes behind the fine-tunes that are done."""
+    from core.tasks.proving import ProofRun
+    from core.workspace import ProofFolder
+
+    return ProofRun(ProofFolder(folder), progress).complete()

@@ -15,10 +15,14 @@ def pin_models(settings: RunSettings, files: RunFolder) -> RunSettings:
     """The settings with a hub model's commit put in. Raises BadInput when a model is no longer what
     it was when the run was made: its shards and new ones would be of two models."""
     recorded = json.loads(files.settings.read_text(encoding="utf-8"))["model_identity"]
-    if run_identity(settings) != recorded:
+    return pin_model(settings, recorded, "run was made")
+
+
+def pin_model(settings: RunSettings, recorded: str, when: str) -> RunSettings:
+    """The same by the identity that was recorded `when` something was made."""
+    if (found := run_identity(settings)) != recorded:
         raise BadInput(
-            f"The model was {recorded} when this run was made and is {run_identity(settings)} now; "
-            "score again, which makes a new run."
+            f"The model was {recorded} when this {when} and is {found} now; score again, which makes a new run."
         )
     base = recorded.split(" → ")[0]
     commit = base.rpartition("@")[2] if base.startswith("hub:") else settings.scoring.revision

@@ -85,6 +85,12 @@ def follow_address(selection: SelectionRow | None) -> None:
     _keep_address(selection)
 
 
+def take_budget(selection: SelectionRow) -> None:
+    """Try on this selection what the address asks for, whatever was tried on it before."""
+    if (asked := st.query_params.get(ADDRESS)) is not None:
+        try_budget(selection, _checked(asked, selection))
+
+
 def _keep_address(selection: SelectionRow | None) -> None:
     tried = tried_budget(selection) if selection else None
     if tried:

@@ -7,10 +7,10 @@ import pandas as pd
 import streamlit as st
 
 from core.choices import Decided, Decision, SelectionRow, Standing, WhatIf
-from core.errors import GleanerError
+from core.errors import BadInput, GleanerError
 from core.people import Role
 from core.web.cut import cut_order
-from core.web.notices import escape_markdown, lead_to, say
+from core.web.notices import escape_markdown, keep_errors, lead_to, redraw_to_tell, say, warn
 from core.web.session import allowed, current_person, current_selection, open_bench
 from core.web.tables import example_columns
 from core.web.theme import NO_NUMBER, format_count, format_sig
@@ -22,24 +22,31 @@ HELP = {
     "note": "Keeps the words beside it; changes no selection.",
 }
 DONE = {"pin": "Pinned", "ban": "Banned", "note": "Noted"}
-MOST_NAMED, MOST_SHOWN = 3, 50
+MOST_NAMED, MOST_SHOWN, MOST_OF_A_ROW = 3, 10, 50
 
 
 def decide_on(dataset: str, rows: Sequence[int], key: str) -> None:
     """The three buttons for these examples, with a reason."""
+    redraw_to_tell()
     if not rows:
         return
     what = name_rows(rows)
-    why = st.text_input(f"Why, for {what}", key=f"{key}.why", placeholder="A reason; a note needs it")
+    st.text_input(f"Why, for {what}", key=f"{key}.why", placeholder="A reason; a note needs it")
     for column, (kind, label) in zip(st.columns(len(BUTTONS)), BUTTONS.items(), strict=True):
-        if column.button(label, key=f"{key}.{kind}", width="stretch", **allowed(Role.ANNOTATOR, HELP[kind])):
-            decide(dataset, rows, kind, why)
-            st.rerun()
+        how = allowed(Role.ANNOTATOR, HELP[kind]) | on_decide(dataset, rows, kind, f"{key}.why")
+        column.button(label, key=f"{key}.{kind}", width="stretch", **how)
 
 
-def decide(dataset: str, rows: Sequence[int], kind: str, why: str) -> None:
+def on_decide(dataset: str, rows: Sequence[int], kind: str, why: str) -> dict[str, Any]:
+    """What a button does that decides: before the page is drawn, so that it is drawn once. `why` is the key of the
+    reason's field."""
+    return {"on_click": _decide, "args": (dataset, rows, kind, why)}
+
+
+@keep_errors()
+def _decide(dataset: str, rows: Sequence[int], kind: str, field: str) -> None:
     """Decide in the name of who sits here; say what it changed, and what others had decided about the same."""
-    bench, person = open_bench(), current_person()
+    bench, person, why = open_bench(), current_person(), str(st.session_state.get(field) or "")
     before = rows_of(bench.decisions.standing(dataset), kind)
     made = set(bench.decide(dataset, rows, kind, why, person))
     others = [one for one in bench.decisions.open_of_rows(dataset, rows) if one.decision not in made]
@@ -87,6 +94,7 @@ def decide_in_table(
 
     `config` is what some columns need beside what all tables of examples have in common.
     """
+    redraw_to_tell()
     event: Any = st.dataframe(
         table,
         hide_index=True,
@@ -110,9 +118,11 @@ def decide_in_table(
 
 def tell_change(selection: SelectionRow | None) -> str:
     """What the decisions in force change in a selection, as sentences; nothing where they change nothing."""
-    if selection is None or not open_bench().newer_decisions(selection):
+    if selection is None:
         return ""
     try:
+        if not open_bench().newer_decisions(selection):
+            return ""
         seen = cut_order(selection, selection.budget)
     except GleanerError:
         return "The decisions made since this selection count when you select again."
@@ -149,10 +159,11 @@ def tell_prices(selection: SelectionRow, row: int, standing: Standing) -> None:
 
 def show_history(dataset: str, row: int) -> None:
     """Who decided what about an example, the newest first, with a way back."""
-    made, _ = open_bench().made_together(dataset, MOST_SHOWN, row)
+    made, every = open_bench().made_together(dataset, MOST_OF_A_ROW, row)
     if made:
         st.markdown("**History**")
         _list_decisions(made, f"history.{dataset}.{row}")
+        _tell_older(len(made), every)
 
 
 def show_decisions(dataset: str, key: str, most: int = MOST_SHOWN) -> None:
@@ -161,12 +172,17 @@ def show_decisions(dataset: str, key: str, most: int = MOST_SHOWN) -> None:
     standing = open_bench().decisions.standing(dataset)
     st.caption(f"{format_count(len(standing.pinned))} pinned, {format_count(len(standing.banned))} banned.")
     _list_decisions(made, key, with_rows=True)
-    if every > len(made):
-        st.caption(f"The last {len(made)} of {format_count(every)} lines; the command `decisions` lists all.")
+    _tell_older(len(made), every)
+
+
+def _tell_older(shown: int, every: int) -> None:
+    if every > shown:
+        st.caption(f"The last {shown} of {format_count(every)} lines; the command `decisions` lists all.")
 
 
 def _list_decisions(made: Sequence[Decided], key: str, *, with_rows: bool = False) -> None:
     """Those made at once stand together, and are undone together: all or none."""
+    redraw_to_tell()
     for one in made:
         left, right = st.columns([3, 1], vertical_alignment="center")
         many = f"{format_count(one.decisions)} examples" if one.decisions > 1 else f"row {one.row:,}"
@@ -177,15 +193,19 @@ def _list_decisions(made: Sequence[Decided], key: str, *, with_rows: bool = Fals
         )
         taken = f"#{one.first}" if one.decisions == 1 else f"{format_count(one.open)} decisions"
         how = allowed(Role.ANNOTATOR, f"Takes back {taken}.")
-        if one.open and right.button("Undo", key=f"{key}.{one.first}", **how):
-            _undo(one, taken)
-            st.rerun()
+        if one.open:
+            right.button("Undo", key=f"{key}.{one.first}", on_click=_undo, args=(one, taken), **how)
 
 
+@keep_errors()
 def _undo(one: Decided, taken: str) -> None:
     """Take back what was decided at once, and say where another decision still holds."""
     bench, told = open_bench(), [f"Undid {taken}."]
-    bench.undo_together(one, who=current_person())
+    try:
+        bench.undo_together(one, who=current_person())
+    except BadInput as error:
+        warn(str(error))  # somebody else was quicker
+        return
     if one.decisions == 1 and one.row in rows_of(bench.decisions.standing(one.dataset), one.kind):
         told.append(f"Another decision still holds: row {one.row:,} stays {DONE[one.kind].lower()}.")
     say(" ".join([*told, tell_change(current_selection())]).strip())

@@ -1,14 +1,16 @@
 """The frame around every page: navigation, the three choosers, the job strip."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
 
-from core.web.cut import follow_address
+from core.errors import WorkspaceBusy
+from core.web.cut import follow_address, take_budget
 from core.web.linked import begin_without, drop_endless_numbers
 from core.web.naming import describe_run, describe_selection
 from core.web.navigation import PAGES
-from core.web.notices import FRAME_CHOICES, show_errors, show_said, warn
+from core.web.notices import FRAME_CHOICES, escape_markdown, show_errors, show_said, warn
 from core.web.person import is_in, show_door, show_person
 from core.web.pulse import follow_others
 from core.web.scores import shorten
@@ -40,18 +42,37 @@ def draw() -> None:
         show_door()
         st.stop()
     with show_errors():
-        jobs = open_bench().working_jobs()
+        try:
+            jobs = open_bench().working_jobs()
+        except WorkspaceBusy as error:
+            _wait_for_workspace(page.title, error)
+            return
         drop_endless_numbers()
         apply_next_choice()
+        _take_over()
         with st.sidebar:
             _choosers()
             job_strip(page.url_path or "dataset", is_needed=bool(jobs))
             show_person()
-            follow_others(st.session_state.get("dataset"), jobs)
+            follow_others(page.url_path or "dataset", st.session_state.get("dataset"), jobs)
         follow_address(current_selection())
         st.title(page.title, anchor=False)
         show_said()
         page.run()
+
+
+def _wait_for_workspace(title: str, error: WorkspaceBusy) -> None:
+    """Say who has the workspace, and look again until it is free."""
+    st.title(title, anchor=False)
+    st.error(escape_markdown(str(error)))
+    st.caption("This page looks again by itself.")
+    st.fragment(_look_again, run_every=3.0)()
+
+
+def _look_again() -> None:
+    with suppress(WorkspaceBusy):
+        open_bench()
+        st.rerun()
 
 
 def _choosers() -> None:
@@ -63,6 +84,17 @@ def _choosers() -> None:
     run = _choose("Scoring run", "run", list(runs), runs)
     selections = {row.selection: describe_selection(row) for row in bench.selections.of_run(run)} if run else {}
     _choose("Selection", "selection", list(selections), selections)
+
+
+def _take_over() -> None:
+    """A link may name what is to be chosen in place of what is: `take`, a selection, with its dataset and run, and
+    the budget that is tried on it."""
+    if (taken := st.query_params.get("take")) is not None:
+        if open_bench().selections.has(taken):
+            row = open_bench().selections.get(taken)
+            st.session_state.update(dataset=row.dataset, run=row.run, selection=taken)
+            take_budget(row)
+        st.query_params.pop("take")
 
 
 def _choose(label: str, key: str, options: list[str], names: dict[str, str]) -> str | None:

@@ -6,6 +6,6 @@ PAGES: Final = {
     "Data": [("dataset", "Dataset"), ("scoring", "Scoring")],
     "Choose": [("select", "Desk"), ("map", "Map"), ("gains", "Gains"), ("compare", "Compare")],
     "Read": [("example", "Example"), ("review", "Review"), ("render", "Rendering")],
-    "Ship": [("export", "Export")],
+    "Ship": [("proof", "Proof"), ("export", "Export")],
     "Keep": [("status", "Status")],
 }

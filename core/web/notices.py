@@ -14,7 +14,8 @@ import streamlit as st
 from core.errors import GleanerError, faults_in_words
 
 FRAME_CHOICES = ("dataset", "run", "selection")
-KEPT = "said.kept"
+KEPT, IS_TO_TELL = "said.kept", "said.by_callback"
+TOLD_BY = {"failed": st.error, "warned": st.warning, "said": st.success}
 ADDRESS = re.compile(r"(?i)https?:(?=//)|www(?=\.)")
 PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!$:<>|~&^=\"'@/])")
 
@@ -35,14 +36,31 @@ def show_errors() -> Iterator[None]:
         st.error(escape_markdown(str(error)))
 
 
+@contextmanager
+def keep_errors() -> Iterator[None]:
+    """The same for a button's callback, which runs before anything is drawn: what it says comes with the page."""
+    st.session_state[IS_TO_TELL] = True
+    try:
+        with faults_in_words():
+            yield
+    except GleanerError as error:
+        st.session_state["failed"] = str(error)
+
+
 def say(text: str) -> None:
-    """Good news, kept over the rerun that usually follows."""
+    """Good news, kept until the page is drawn."""
     st.session_state["said"] = text
 
 
 def warn(text: str) -> None:
-    """What to know, kept over the rerun that usually follows."""
+    """What to know, kept until the page is drawn."""
     st.session_state["warned"] = text
+
+
+def redraw_to_tell() -> None:
+    """After a button's callback where a part of the page is drawn alone: draw all of it."""
+    if st.session_state.pop(IS_TO_TELL, False):
+        st.rerun()
 
 
 def keep_said() -> None:
@@ -53,7 +71,8 @@ def keep_said() -> None:
 def show_said() -> None:
     """Show what was said before the rerun, until somebody does the next thing."""
     is_kept = st.session_state.pop(KEPT, False)
-    for kind, show in (("warned", st.warning), ("said", st.success)):
+    st.session_state.pop(IS_TO_TELL, None)
+    for kind, show in TOLD_BY.items():
         shown = f"{kind}.shown"
         text = st.session_state.pop(kind, None) or (is_kept and st.session_state.get(shown)) or ""
         st.session_state[shown] = text

@@ -73,6 +73,8 @@ def apply_next_choice() -> None:
     """Put choices made by a page into the frame's widgets, before these are drawn."""
     for key, value in st.session_state.pop(NEXT, {}).items():
         st.session_state[key] = value
+        if st.query_params.get(key) != value:
+            st.query_params.pop(key, None)  # it names what was chosen before
 
 
 def current_dataset() -> DatasetRow | None:

@@ -10,9 +10,15 @@ from core.web.session import allowed, open_bench
 from core.web.theme import format_count, format_seconds, format_sig
 from core.workbench.watching import WorkingJob
 
-WORKING = "working_jobs"
+WORKING, SHOWN = "working_jobs", "proof.shown"
 LONGEST_LINE = 300
-KINDS = {"load": "Loading", "scoring": "Scoring", "map": "Drawing the map of", "check": "Dry run of"}
+KINDS = {
+    "load": "Loading",
+    "scoring": "Scoring",
+    "map": "Drawing the map of",
+    "check": "Dry run of",
+    "proof": "Proof of",
+}
 
 
 def describe_progress(progress: JobProgress) -> str:
@@ -72,7 +78,7 @@ def job_strip(page: str, *, is_needed: bool) -> None:
     page that shows a job itself (`page`) has it there alone.
     """
     if is_needed or st.session_state.get(WORKING):
-        shown = {"scoring": "scoring", "map": "map", "dataset": "load", "export": "check"}.get(page)
+        shown = {"scoring": "scoring", "map": "map", "dataset": "load", "export": "check", "proof": "proof"}.get(page)
         st.fragment(_look_at_jobs, run_every=1.0 if is_needed else None)(shown)
 
 
@@ -80,7 +86,7 @@ def _look_at_jobs(shown_by_page: str | None) -> None:
     bench = open_bench()
     jobs = bench.working_jobs()
     for job in jobs:
-        mine = (st.session_state.get("run"), st.session_state.get("load"))
+        mine = tuple(st.session_state.get(name) for name in ("run", "load", SHOWN))
         if job.kind == shown_by_page and (job.kind == "check" or job.of in mine):
             continue
         st.caption(escape_markdown(f"{KINDS[job.kind]} {job.dataset}"))

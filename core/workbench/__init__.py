@@ -73,9 +73,10 @@ class Workbench(
         self._group_columns, self._groups, self._pools, self._kept = {}, {}, {}, {}
         self._everything, self._glances, self._token_counts, self._prefixes = {}, {}, {}, {}
         self._renderers, self._neighbours, self._designs, self._features = {}, {}, {}, {}
+        self._row_covers = {}
         self._ranked, self._term_samples, self._cut_designs = {}, {}, {}
         self._gains, self._cells, self._measured, self._main_covers = {}, {}, {}, {}
-        self._pulses, self._reported = {}, set()
+        self._pulses, self._reported, self._identities, self._parameters = {}, set(), {}, {}
         self.launcher = Launcher()
         self.queue = Queue(self.launcher, self.heavy_jobs)
         try:

@@ -7,7 +7,8 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import pyarrow as pa
 from safetensors import SafetensorError
@@ -23,6 +24,8 @@ from core.workspace import WorkspaceFolder
 K = TypeVar("K")
 V = TypeVar("V")
 LONGEST_NAME = 200
+_asking = threading.Lock()
+_being_made: WeakValueDictionary[tuple[int, Any], Any] = WeakValueDictionary()
 UNREADABLE = (
     OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, SafetensorError, zipfile.BadZipFile, zlib.error,
     pa.ArrowException, GleanerError,
@@ -75,14 +78,19 @@ class Bench:
 def keep_last(kept: dict[K, V], key: K, most: int, make: Callable[[], V]) -> V:
     """What is kept in memory under a key, made where it is not there; the oldest beyond `most` are let go of.
 
-    Two threads may both make it; each gets one.
+    Who asks for what another thread is making waits for that: after a start everybody asks for the same.
     """
-    found = kept.get(key)
-    if found is None:
-        found = make()
-        for oldest in list(kept)[: max(0, len(kept) + 1 - most)]:
-            kept.pop(oldest, None)
-        kept[key] = found
+    if (found := kept.get(key)) is not None:
+        return found
+    with _asking:
+        making = _being_made.setdefault((id(kept), key), threading.RLock())
+    with making:
+        found = kept.get(key)
+        if found is None:
+            found = make()
+            for oldest in list(kept)[: max(0, len(kept) + 1 - most)]:
+                kept.pop(oldest, None)
+            kept[key] = found
     return found
 
 

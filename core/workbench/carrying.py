@@ -23,8 +23,10 @@ class Carrying(Rendering):
 
     def earlier_run(self, dataset: DatasetRow, described: dict[str, Any]) -> RunRow | None:
         """The newest finished run of an earlier version of the dataset, read by the same columns and scored by the
-        same model, template, settings and method."""
-        if described["settings"]["scoring"]["prompt_features"]:
+        same model, template, settings and method.
+
+        None where examples are set aside: the earlier version's calibration may have seen them."""
+        if described["settings"]["scoring"]["prompt_features"] or described["settings"].get("held_out"):
             return None
         while dataset.previous:
             before = self.datasets.get(dataset.previous)

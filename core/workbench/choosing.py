@@ -13,6 +13,7 @@ import torch
 from core.choices import SelectionReport, SelectionRow, Standing, StoredOrder
 from core.errors import BadInput
 from core.people import Role
+from core.records import RunRow
 from core.scoring.device import choose_device
 from core.selection.choose import Choice, Task, choose, information_ridge, order, prepare
 from core.selection.criterion import Criterion
@@ -75,7 +76,8 @@ class Choosing(Pools):
         rule, amount = find_criterion(criterion), Budget.parse(budget)
         _check_request(rule, seed, target, target_run)
         chosen_run, options = self.finished_run(dataset, run), settings or rule.settings()
-        rows, standing = self.rows_of_ids(dataset, [*pinned, *banned, *target]), self.decisions.standing(dataset)
+        rows, standing = self.rows_of_ids(dataset, [*pinned, *banned, *target]), self.standing_in(chosen_run)
+        self._check_not_held_out(chosen_run, {rows[id_] for id_ in [*pinned, *target]})
         given = Standing(_once(rows[id_] for id_ in pinned), tuple(sorted({rows[id_] for id_ in banned})))
         request = Request(
             chosen_run.run,
@@ -92,6 +94,14 @@ class Choosing(Pools):
         )
         with followed_by(follow):
             return self.select_request(request, given, device, Budget.parse(order_to) if order_to else None)
+
+    def _check_not_held_out(self, run: RunRow, rows: set[int]) -> None:
+        aside = rows & set(self.held_out(run.run)[0].tolist())
+        if aside:
+            raise BadInput(
+                f"{len(aside):,} pins or targets are held out for a proof by run {run.run!r} (row {min(aside):,}); "
+                "take them out, or choose from a run that holds nothing out."
+            )
 
     @needs(Role.CURATOR, "make a selection")
     def select_request(
@@ -161,9 +171,9 @@ class Choosing(Pools):
             settings=settings,
             examples=len(choice.picks),
             tokens=choice.tokens,
-            log_det=choice.proof.value,
+            log_det=choice.certificate.value,
             envelope=choice.envelope.bands(),
-            upper_bound=choice.proof.upper_bound,
+            upper_bound=choice.certificate.upper_bound,
             variance=None if choice.variance is None else asdict(choice.variance),
             evaluations=evaluations if ordered.evaluations else None,
             order_name=request.order_name(task.allowance.unit),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from core.scoring.scorer import Scorer
     from core.scoring.tokenwise import TokenFeatures
 
+MOST_COVERED = 1000
 MOST_NEIGHBOURS, MOST_DESIGNS, MOST_FEATURES = 3, 4, 16
 
 
@@ -63,6 +64,7 @@ class Lensing(Explaining):
     """One example."""
 
     _neighbours: dict[str, Neighbours]
+    _row_covers: dict[tuple[str, int], list[Cover]]
     _designs: dict[tuple[str, bytes], LogDet]
     _features: "dict[tuple[str, int], TokenFeatures]"
     _reader: "tuple[str, Scorer] | None" = None
@@ -125,7 +127,7 @@ class Lensing(Explaining):
         `is_tried` those of another budget."""
         chosen, places = self.selections.get(selection), np.flatnonzero(rows == row)
         decided = self.decisions.standing(chosen.dataset)
-        covers = self.covers(selection, [row])[row]
+        covers = keep_last(self._row_covers, (selection, row), MOST_COVERED, lambda: self.covers(selection, [row])[row])
         held = {pick.row: pick for pick in self.selections.picks(selection, [row, *(cover.row for cover in covers)])}
         return Facts(
             row=row,

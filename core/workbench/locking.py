@@ -88,6 +88,7 @@ class Locking(Previewing):
         """A scoring run, with a digest of each row's scores."""
         described, settings = self.described_run(run.run), RunSettings(**run.settings)
         scores_sha256, digests = self.digest_scores(run.run)
+        ids = self.datasets.example_ids(run.dataset) if settings.held_out else []
         return LockedRun(
             run=run.run,
             model_identity=run.model_identity,
@@ -99,6 +100,7 @@ class Locking(Previewing):
             scores_sha256=scores_sha256,
             score_digests=pack(digests),
             earlier=self._lock_earlier(described.get("scores_taken_from")),
+            held_out=[ids[row] for row in self.held_out(run.run)[0]],
         )
 
     def _lock_earlier(self, run: str | None) -> LockedTarget | None:

@@ -1,7 +1,16 @@
 """What can be set, and by which criteria can one choose? The README's tables, from the declarations."""
 
 from core.selection.registry import CRITERIA
-from core.settings import CalibrationSettings, CheckSettings, IngestSettings, RepeatSettings, ScoringSettings, Settings
+from core.settings import (
+    CalibrationSettings,
+    CheckSettings,
+    HeldOutSettings,
+    IngestSettings,
+    ProofSettings,
+    RepeatSettings,
+    ScoringSettings,
+    Settings,
+)
 
 
 def describe_criteria() -> str:
@@ -19,8 +28,10 @@ def describe_options() -> str:
         ("ingest", IngestSettings),
         ("score", ScoringSettings),
         ("score, calibration", CalibrationSettings),
+        ("score, held out", HeldOutSettings),
         ("select", RepeatSettings),
         *((f"select, {name}", rule.settings) for name, rule in CRITERIA.items()),
+        ("prove", ProofSettings),
         ("check", CheckSettings),
     ]
     for command, kind in kinds:

@@ -139,7 +139,22 @@ class Pools(Scoring):
         if (difference := unlike(run, other)) is not None:
             raise BadInput(f"Scoring run {target_run!r} cannot be a target of {run.run!r}: {difference}.")
         pool, ours, theirs = self.pool(other), self.arrays(run.run), self.arrays(other.run)
+        self._check_serves_nothing_held_out(run, other, pool.scored)
         return _target(theirs, pool.response_tokens, pool.scored, other, theirs.rms_norm / ours.rms_norm)
+
+    def _check_serves_nothing_held_out(self, run: RunRow, other: RunRow, rows: np.ndarray) -> None:
+        """A target that holds what this run sets aside would aim the selection at the very examples of its proof."""
+        aside = self.held_out(run.run)[0]
+        if not len(aside):
+            return
+        ours, theirs = (self.datasets.full_texts(of.dataset) for of in (run, other))
+        codes = exact_repeats([*(ours[row] for row in aside), *(theirs[row] for row in rows)]).codes
+        shared = np.isin(codes[len(aside) :], codes[: len(aside)]).sum()
+        if shared:
+            raise BadInput(
+                f"Scoring run {other.run!r} cannot be a target of {run.run!r}: {shared:,} of its examples are held out "
+                "for a proof there."
+            )
 
 
 def unlike(run: RunRow, other: RunRow) -> str | None:

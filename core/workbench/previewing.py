@@ -52,7 +52,7 @@ class Previewing(Choosing):
 
     def in_force(self, selection: SelectionRow) -> Standing:
         """The pins and bans that selecting again would keep to: those it was given, and those that stand now."""
-        given, now = selection.settings.get("given", {}), self.decisions.standing(selection.dataset)
+        given, now = selection.settings.get("given", {}), self.standing_in(self.runs.get(selection.run))
         if not any(given.values()):
             return now
         pinned = tuple(dict.fromkeys([*given.get("pinned", ()), *now.pinned]))

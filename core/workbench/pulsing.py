@@ -8,6 +8,19 @@ from core.store.pulse import Pulse
 from core.workbench.watching import Watching, WorkingJob
 
 KEPT_SECONDS = 1.0
+COUNTED = ("decisions", "judgements", "repairs", "runs", "selections", "datasets")
+
+
+def changed(before: str, now: str) -> set[str]:
+    """What differs between two pulses: what is counted, by name, and `jobs`."""
+    then, since = before.split("."), now.split(".")
+    different = {name for name, a, b in zip(COUNTED, then, since, strict=False) if a != b}
+    return different | ({"jobs"} if then[len(COUNTED) :] != since[len(COUNTED) :] else set())
+
+
+def decisions_of(pulse: str) -> int:
+    """The number of the last decision that a pulse knows."""
+    return int(pulse.partition(".")[0])
 
 
 class Pulsing(Watching):

@@ -23,13 +23,19 @@ AGAIN = "resume the run"
 
 
 class RunFiles:
-    """The files of a run that has a record. `write_input` makes its input anew."""
+    """The files of a run that has a record. `write_input` makes its input anew, `set_aside` its held-out split."""
 
     def __init__(
-        self, files: RunFolder, run: RunRow, dataset: DatasetRow, keeping: Keeping, write_input: Callable[[], None]
+        self,
+        files: RunFolder,
+        run: RunRow,
+        dataset: DatasetRow,
+        keeping: Keeping,
+        write_input: Callable[[], None],
+        set_aside: Callable[[], None],
     ) -> None:
         self.files, self.run, self.dataset = files, run, dataset
-        self._keeping, self._write_input = keeping, write_input
+        self._keeping, self._write_input, self._set_aside = keeping, write_input, set_aside
         self._job = JobFolder(files.path)
 
     def flaws(self) -> Iterator[Flaw]:
@@ -43,6 +49,7 @@ class RunFiles:
             return
         yield from self._job_flaws()
         yield from self._input_flaws()
+        yield from self._held_out_flaws()
         shards = self._keeping.shards(self.run.run)
         yield from [flaw for shard in shards for flaw in self._shard_flaws(shard)]  # judged before any is mended
         yield from self._unfinished_flaws()
@@ -77,6 +84,23 @@ class RunFiles:
         if _cannot(read):
             what = "it is missing or not what was written"
             yield Flaw(self._name(self.files.input), what, "it is written again", self._write_input)
+
+    def _held_out_flaws(self) -> Iterator[Flaw]:
+        path = self.files.held_out
+
+        def read() -> None:
+            with np.load(path, allow_pickle=False) as stored:
+                rows, measured = (set(stored[name].tolist()) for name in ("rows", "measured"))
+            if not measured <= rows <= set(range(self.dataset.rows_loaded)):
+                raise ValueError
+
+        if self.run.settings.get("held_out") and _cannot(read):
+            what = "it is missing or not what was written"
+            yield Flaw(self._name(path), what, "the same examples are drawn again", self._draw_again)
+
+    def _draw_again(self) -> None:
+        self.files.held_out.unlink(missing_ok=True)
+        self._set_aside()
 
     def _shard_flaws(self, shard: ShardRow) -> Iterator[Flaw]:
         path = self.files.path / shard.scoring_pass / shard.name

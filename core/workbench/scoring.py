@@ -13,18 +13,18 @@ import numpy as np
 
 from core import __version__
 from core.errors import BadInput, Fault, JobFailed
-from core.files import hash_file, replacing, user_path
+from core.files import hash_file, replacing
 from core.jobs.folder import JobFolder, write_atomically
 from core.people import Role
 from core.records import JobProgress, RunRow, ScoreReport
 from core.scoring.arrays import RunArrays, open_arrays
 from core.scoring.device import settle
-from core.scoring.identity import run_identity
+from core.scoring.identity import absolute_model, run_identity
 from core.scoring.shards import list_shards, read_scores
 from core.scoring.tokenizers import tokenizer_identity
-from core.settings import RunSettings
+from core.settings import CrewSettings, RunSettings
 from core.workbench.base import UNREADABLE, check_target
-from core.workbench.carrying import Carrying
+from core.workbench.holding import Holding
 from core.workbench.rights import needs
 from core.workbench.tables import write_table
 from core.workspace import write_input
@@ -65,13 +65,8 @@ def _name_run(described: dict[str, Any]) -> str:
 
 def _with_absolute_paths(settings: RunSettings) -> RunSettings:
     """The worker runs in another folder, where a relative path would lead elsewhere."""
-
-    def absolute(model: str) -> str:
-        path = user_path(model)
-        return str(path.resolve()) if path.is_dir() else model
-
-    scoring = settings.scoring.model_copy(update={"model": absolute(settings.scoring.model)})
-    tuned = settings.calibrated_model and absolute(settings.calibrated_model)
+    scoring = settings.scoring.model_copy(update={"model": absolute_model(settings.scoring.model)})
+    tuned = settings.calibrated_model and absolute_model(settings.calibrated_model)
     return settings.model_copy(update={"scoring": scoring, "calibrated_model": tuned})
 
 
@@ -87,12 +82,13 @@ def _without_device_number(settings: RunSettings) -> RunSettings:
     return settings.model_copy(update={"scoring": settings.scoring.model_copy(update={"device": device})})
 
 
-class Scoring(Carrying):
+class Scoring(Holding):
     """Scoring runs and their jobs."""
 
     @needs(Role.CURATOR, "score")
-    def start_scoring(self, dataset: str, settings: RunSettings | None = None) -> str:
-        """Start a scoring run, or resume it, and return its name at once.
+    def start_scoring(self, dataset: str, settings: RunSettings | None = None, crew: CrewSettings | None = None) -> str:
+        """Start a scoring run, or resume it, and return its name at once. `crew` says who works on it,
+        from its next start on.
 
         A run with the same identity is reused: its finished shards are not computed again.
         Raises BadInput for an unknown dataset or model.
@@ -118,6 +114,8 @@ class Scoring(Carrying):
             described["scores_taken_from"] = earlier.run
             run = _name_run(described)
         files = self.folder.run(run)
+        if chosen.held_out:
+            self.set_aside(dataset, chosen.held_out, files)
         files.path.mkdir(parents=True, exist_ok=True)
         if earlier and not files.reuse.exists():
             self.take_over(earlier, content, files)
@@ -126,6 +124,8 @@ class Scoring(Carrying):
         if not files.settings.exists():
             noted = {"versions": versions(), "tokenizer": tokenizer_identity(renderer.tokenizer)}
             write_atomically(files.settings, json.dumps(described | noted, indent=1))
+        if crew:
+            write_atomically(files.crew, crew.model_dump_json())
         self._create_job(run, chosen)
         self.runs.add(run, dataset, json.dumps(described["settings"]), identity)
         self.queue.start(JobFolder(files.path))
@@ -137,13 +137,14 @@ class Scoring(Carrying):
         dataset: str,
         settings: RunSettings | None = None,
         follow: Callable[[JobProgress], None] = lambda _: None,
+        crew: CrewSettings | None = None,
     ) -> ScoreReport:
         """Score and wait. `follow` is called with the progress every second.
 
         Raises JobFailed when the job ends without its result; what it finished is kept.
         """
-        run = self.start_scoring(dataset, settings)
-        self._wait(JobFolder(self.folder.run(run).path), follow)
+        run = self.start_scoring(dataset, settings, crew)
+        self.wait_for(JobFolder(self.folder.run(run).path), follow, "Scoring")
         self.take_in()
         return self.score_report(run)
 
@@ -169,8 +170,8 @@ class Scoring(Carrying):
         return self.queue.progress(JobFolder(self.folder.run(run).path))
 
     def heavy_jobs(self) -> list[JobFolder]:
-        """Every job that works alone: scoring runs, and the dry runs of trainers."""
-        folders = (self.folder.runs, self.folder.checks)
+        """Every job that works alone: scoring runs, proofs, and the dry runs of trainers."""
+        folders = (self.folder.runs, self.folder.proofs, self.folder.checks)
         return [JobFolder(path.parent) for folder in folders for path in folder.glob("*/job.json")]
 
     @needs(Role.CURATOR, "cancel a job")
@@ -182,10 +183,13 @@ class Scoring(Carrying):
     def resume_run(self, run: str) -> None:
         """Go on from the shards that exist."""
         row, job = self.runs.get(run), JobFolder(self.folder.run(run).path)
+        settings = RunSettings.checked(**row.settings)
+        if settings.held_out:
+            self.set_aside(row.dataset, settings.held_out, self.folder.run(run))
         try:
             job.request()
         except (FileNotFoundError, BadInput):
-            self._create_job(run, RunSettings.checked(**row.settings))
+            self._create_job(run, settings)
         self.queue.start(job)
 
     def finished_run(self, dataset: str, run: str | None = None) -> RunRow:
@@ -263,7 +267,11 @@ class Scoring(Carrying):
         }
         self.runs.take_shard(run, scoring_pass, path.name, columns, hash_file(path))
 
-    def _wait(self, job: JobFolder, follow: Callable[[JobProgress], None]) -> None:
+    def wait_for(self, job: JobFolder, follow: Callable[[JobProgress], None], what: str) -> None:
+        """Wait until a job has ended, with a word about its progress now and then.
+
+        Raises JobFailed when it ends without its result; what it finished is kept.
+        """
         while not (progress := self.queue.progress(job)).has_ended:
             self.queue.start_next()
             follow(progress)
@@ -271,7 +279,7 @@ class Scoring(Carrying):
             time.sleep(0.5)
         follow(progress)
         if progress.state == "failed":
-            raise JobFailed(f"Scoring failed: {progress.error}")
+            raise JobFailed(f"{what} failed: {progress.error}")
         if progress.state != "done":
             why = f" {progress.error}" if progress.error else ""
-            raise JobFailed(f"Scoring was {progress.state}; the same command goes on from where it stopped.{why}")
+            raise JobFailed(f"{what} was {progress.state}; the same command goes on from where it stopped.{why}")

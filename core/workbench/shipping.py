@@ -49,13 +49,14 @@ class Shipping(Locking, Publishing):
         for each of the `trainers` also the files that it needs.
 
         Every file is complete or absent, and a lock that is there describes files that are there. Raises BadInput
-        for an unknown selection, format or trainer, for rows that the format cannot say, and for a path that
-        cannot be written or whose lock would take the place of another file's.
+        for an unknown selection, format or trainer, for scores that are not complete, for rows that the format cannot
+        say, and for a path that cannot be written or whose lock would take the place of another file's.
         """
         shape, wanted = _format(format), [_trainer(name) for name in dict.fromkeys(trainers)]
         for trainer in wanted:
             check_format(trainer, shape)
         target, chosen = check_target(path, *SUFFIXES), self.selections.get(selection)
+        self._check_finished(chosen.run)
         _check_name(target)
         with working_folder(target) as folder:
             data = folder / target.name

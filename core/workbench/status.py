@@ -86,6 +86,8 @@ class Status(Watching, Answering):
         for (kind, of), state in states.items():
             if state != (before := seen.get((kind, of), "new")):
                 log("job", kind=kind, job=of, state=state, before=before)
+        for kind, of in seen.keys() - states.keys():  # a load leaves nothing behind once it is taken in, or discarded
+            log("job", kind=kind, job=of, state="gone", before=seen[kind, of])
 
     def _jobs(self) -> Iterator[WorkingJob]:
         for load, progress in self.loads_under_way():
@@ -96,6 +98,8 @@ class Status(Watching, Answering):
                 yield WorkingJob("map", run, dataset, self.map_progress(run))
         for folder in self.folder.checks.glob("*/"):
             yield WorkingJob("check", folder.name, "", JobFolder(folder).progress())
+        for folder in self.folder.proofs.glob("*/"):
+            yield WorkingJob("proof", folder.name, "", JobFolder(folder).progress())
 
 
 def _measure(path: Path) -> int:

@@ -13,9 +13,10 @@ from core.blocks import Blocks
 from core.files import find_partials
 from core.people import Role
 from core.records import DatasetRow, RunRow
-from core.settings import RunSettings
+from core.settings import HeldOutSettings, RunSettings
 from core.store.keeping import Keeping
 from core.store.loads import LoadRow
+from core.tasks.tunes import DAMAGED, read_tune
 from core.workbench.flaws import RESTORE, Flaw, Verification
 from core.workbench.rights import needs
 from core.workbench.run_files import RunFiles
@@ -59,6 +60,7 @@ class Verifying(Watching):
             found.count("shards", len(keeping.shards(run)))
             if dataset in datasets:
                 yield from self._run_files(keeping, self.runs.get(run), datasets[dataset]).flaws()
+        yield from self._tune_flaws(found)
 
     def _run_files(self, keeping: Keeping, run: RunRow, dataset: DatasetRow) -> RunFiles:
         files = self.folder.run(run.run)
@@ -67,7 +69,19 @@ class Verifying(Watching):
             scoring = RunSettings(**run.settings).scoring
             write_input(files.input, self._blocks(dataset, self._load_renderer(scoring), scoring.shard_rows or 64))
 
-        return RunFiles(files, run, dataset, keeping, write)
+        def draw() -> None:
+            self.set_aside(dataset.name, HeldOutSettings.checked(**run.settings["held_out"]), files)
+
+        return RunFiles(files, run, dataset, keeping, write, draw)
+
+    def _tune_flaws(self, found: Verification) -> Iterator[Flaw]:
+        for path in sorted(self.folder.tunes.glob("*.npz")):
+            found.count("fine-tunes")
+            try:
+                read_tune(path)
+            except DAMAGED:
+                then = "it is taken out; resume the proofs that need it"
+                yield Flaw(f"tunes/{path.name}", "it is not what was written", then, path.unlink)
 
     def _partials(self) -> Iterator[Flaw]:
         for path, process in find_partials(self.folder.path):

@@ -9,13 +9,14 @@ from core.people import Role
 from core.records import JobProgress
 from core.workbench.loading import Loading
 from core.workbench.mapping import Mapping
+from core.workbench.proven import Proven
 from core.workbench.rights import needs
 
 
 @dataclass(frozen=True, slots=True)
 class WorkingJob:
-    """`kind` is load, scoring, map or check; `of` the load, run or dry run that it is; `dataset` whose it is, or the
-    file that is checked."""
+    """`kind` is load, scoring, map, proof or check; `of` the load, run, proof or dry run that it is; `dataset` whose it
+    is, or the file that is checked."""
 
     kind: str
     of: str
@@ -23,7 +24,7 @@ class WorkingJob:
     progress: JobProgress
 
 
-class Watching(Loading, Mapping):
+class Watching(Loading, Mapping, Proven):
     """Jobs of the whole workspace."""
 
     def working_jobs(self) -> list[WorkingJob]:
@@ -33,6 +34,11 @@ class Watching(Loading, Mapping):
             for run in self.runs.of_dataset(dataset.name):
                 found.append(WorkingJob("scoring", run.run, dataset.name, self.run_progress(run.run)))
                 found.append(WorkingJob("map", run.run, dataset.name, self.map_progress(run.run)))
+        for path in self.folder.proofs.glob("*/job.json"):
+            proof = path.parent.name
+            progress = self.proof_progress(proof)
+            if progress.is_working:
+                found.append(WorkingJob("proof", proof, self.proof_dataset(proof), progress))
         for path in self.folder.checks.glob("*/job.json"):
             job = JobFolder(path.parent)
             try:
@@ -55,4 +61,5 @@ class Watching(Loading, Mapping):
         run = self.folder.run(of)
         if kind in ("scoring", "map"):
             return JobFolder(run.path if kind == "scoring" else run.map)
-        return JobFolder((self.folder.loads if kind == "load" else self.folder.checks) / of)
+        folders = {"load": self.folder.loads, "proof": self.folder.proofs, "check": self.folder.checks}
+        return JobFolder(folders[kind] / of)

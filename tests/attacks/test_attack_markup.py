@@ -153,6 +153,7 @@ def test_the_watch_sees_what_an_unsafe_page_does(browser: Browser, target: Targe
             watch, page = Watch(context, server.address), context.new_page()
             page.goto(f"{server.address}?payload={number}")
             expect(page.get_by_role("heading", level=1)).to_be_visible()
+            rest(page)
             page.wait_for_timeout(500)
             assert watch.alarms(page), number
             context.close()

@@ -99,7 +99,7 @@ def test_a_preview_shows_shape_columns_and_first_rows(tmp_path: Path) -> None:
     assert [type(row) for row in shown.rows] == [Example, Example, Quarantined]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lines=st.lists(st.sampled_from(GOOD), min_size=1, max_size=6),
     damages=st.lists(

@@ -8,8 +8,9 @@ import re
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +151,14 @@ def lasso(page: Page, share: float = 0.9, steps: int = 6) -> None:
         page.mouse.move(x, y, steps=steps)
     page.mouse.up()
     page.keyboard.up("Shift")
+
+
+def wait_in(page: Page, condition: Callable[[], bool]) -> None:
+    """Poll until the condition holds, while the page goes on; fail when it has not for as long as a page may take."""
+    end = time.monotonic() + PATIENCE_MS / 1000
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        page.wait_for_timeout(100)
 
 
 def show_in(page: Page, scheme: Literal["light", "dark"], width: int, height: int) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import core_json
 from tests.e2e.conftest import Place
-from tests.e2e.driving import MAIN, SIDEBAR, Server, open_page, rest
+from tests.e2e.driving import MAIN, SIDEBAR, Server, open_page, rest, wait_in
 
 pytestmark = pytest.mark.e2e
 
@@ -102,6 +102,7 @@ def test_each_decision_draws_a_page_once_and_ones_own_not_again(
     for number in range(1, 4):
         before = dict(asked)
         ada.keyboard.press("b")
-        ben.wait_for_timeout(6_000)
+        wait_in(ben, lambda before=before: asked["ben"] > before["ben"])
+        ben.wait_for_timeout(6_000)  # in which a second drawing would come
         rest(ada)
         assert (asked["ada"] - before["ada"], asked["ben"] - before["ben"]) == (1, 1), number

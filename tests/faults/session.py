@@ -12,9 +12,10 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
 PULSE = re.compile(rb'"(pulse/[\w-]{22})", ?"seen": ?"([^"]*)"')
-LEAST_SECONDS, MOST_SECONDS, TIMES_A_REDRAW = 2.0, 15.0, 20
+LEAST_SECONDS, MOST_SECONDS, TIMES_A_REDRAW = 2.0, 20.0, 40
 """How often a page asks for news: see `core/web/assets/pulse.js`."""
 
+DONE = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
 LABELLED = ("button", "slider", "text_input", "number_input")
 ANSWER_SECONDS = 60.0
 
@@ -28,6 +29,7 @@ class Session:
         self._widgets: dict[tuple[str, str], Any] = {}
         self._pulse: tuple[str, str] | None = None
         self._wait, self._next, self._drawn = LEAST_SECONDS, 0.0, 0.0
+        self._fragment, self._parts = "", dict[str, str]()
         self._socket: ClientConnection
         self.errors: list[str] = []
         self.seconds: list[tuple[float, str, float]] = []
@@ -58,7 +60,8 @@ class Session:
         fields = [(self.find("text_input", name), text) for name, text in typed.items()]
         if button is None or any(field is None for field, _ in fields):
             return False
-        await self.rerun(label, trigger=button, texts={field.id: text for field, text in fields})
+        typed_in = {field.id: text for field, text in fields}
+        await self.rerun(label, trigger=button, texts=typed_in, fragment=self._parts[button.id])
         return True
 
     async def slide(self, label: str, share: float) -> bool:
@@ -67,7 +70,8 @@ class Session:
         if slider is None:
             return False
         steps = round(share * (slider.max - slider.min) / slider.step)
-        await self.rerun("slide", slides={slider.id: slider.min + steps * slider.step})
+        where = {slider.id: slider.min + steps * slider.step}
+        await self.rerun("slide", slides=where, fragment=self._parts[slider.id])
         return True
 
     def find(self, kind: str, label: str) -> Any:
@@ -83,7 +87,7 @@ class Session:
         address, seen = self._pulse
         if await asyncio.to_thread(_get, f"http://{self._host}/{address}") != seen:
             begun = time.monotonic()
-            await self.rerun("pulse")
+            await self.rerun("pulse", fragment=self._fragment)
             self._wait = min(max(TIMES_A_REDRAW * (self._drawn - begun), LEAST_SECONDS), MOST_SECONDS)
         self._next = time.monotonic() + self._wait
 
@@ -93,10 +97,12 @@ class Session:
         trigger: Any = None,
         texts: dict[str, str] | None = None,
         slides: dict[str, float] | None = None,
+        fragment: str = "",
     ) -> None:
-        """Have the script run, and wait for its end."""
+        """Have the script run, or a part of it, and wait for its end."""
         message = BackMsg()
         state = message.rerun_script
+        state.fragment_id = fragment
         state.query_string, state.page_name = urlencode(self._address), self._page
         if trigger is not None:
             state.widget_states.widgets.add(id=trigger.id, trigger_value=True)
@@ -106,22 +112,24 @@ class Session:
             state.widget_states.widgets.add(id=name).double_array_value.data.append(value)
         begun = time.monotonic()
         await self._socket.send(message.SerializeToString())
-        await asyncio.wait_for(self._read(), ANSWER_SECONDS)
+        await asyncio.wait_for(self._read(bool(fragment)), ANSWER_SECONDS)
         self.seconds.append((begun, what, time.monotonic() - begun))
 
-    async def _read(self) -> None:
-        """Take in what the server sends until a script has come to its end."""
+    async def _read(self, is_part: bool) -> None:
+        """Take in what the server sends until a script, or the part of it that was asked for, has come to its end."""
         while True:
             content = await self._socket.recv(decode=False)
             message = ForwardMsg.FromString(content)
             kind = message.WhichOneof("type")
-            if kind == "new_session":
+            if kind == "new_session" and is_part:
+                is_part = False  # the next one, if there is one, draws the whole page
+            elif kind == "new_session":
                 self._widgets.clear()
             elif kind == "delta":
                 self._take(message, content)
             elif kind == "session_event" and message.session_event.WhichOneof("type") == "script_compilation_exception":
                 self.errors.append("the script does not compile")
-            elif kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
+            elif kind == "script_finished" and message.script_finished in DONE:
                 return
 
     def _take(self, message: ForwardMsg, content: bytes) -> None:
@@ -130,11 +138,13 @@ class Session:
         if kind in LABELLED:
             widget = getattr(element, kind)
             self._widgets.setdefault((kind, widget.label), widget)
+            self._parts[widget.id] = message.delta.fragment_id
         elif kind == "exception":
             self.errors.append(f"{element.exception.type}: {element.exception.message}")
         elif kind == "alert" and element.alert.format == element.alert.ERROR:
             self.errors.append(element.alert.body)
         elif kind == "bidi_component" and (found := PULSE.search(content)):
+            self._fragment = message.delta.fragment_id
             self._pulse, self._drawn = (found[1].decode(), found[2].decode()), time.monotonic()
 
 

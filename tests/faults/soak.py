@@ -46,6 +46,7 @@ class Soaked:
     p95_seconds: float
     longest_seconds: float
     p95_by_kind: dict[str, float]
+    count_by_kind: dict[str, int]
     errors: list[str]
     decisions: int
     lost: int
@@ -170,6 +171,7 @@ def soak(folder: Path, sessions: int, minutes: float, rows: int = 2_000, backgro
         p95_seconds=float(np.quantile(seconds, 0.95)),
         longest_seconds=float(seconds.max()),
         p95_by_kind={kind: round(float(np.quantile(of, 0.95)), 3) for kind, of in kinds.items()},
+        count_by_kind={kind: len(of) for kind, of in kinds.items()},
         errors=[*(error for person in people for error in person.session.errors), *_log_errors(folder / "server.log")],
         decisions=len(made),
         lost=sum(whys[why] == 0 for why in made),

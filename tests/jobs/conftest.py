@@ -12,6 +12,11 @@ from tests.conftest import wait_until
 Make = Callable[..., JobFolder]
 
 
+@pytest.fixture(autouse=True)
+def cold(cold_workers: None) -> None:
+    """How a worker starts and ends is what is tested here."""
+
+
 class OddLauncher(Launcher):
     """Starts workers that know the tasks of `tests.jobs.odd_worker` too."""
 

@@ -78,7 +78,7 @@ def test_no_other_process_is_killed_for_a_number_in_the_lock(make_job: Make) -> 
     wait_until(lambda: asleep(job))
     worker = job.worker()
     assert worker is not None
-    innocent = subprocess.Popen(["sleep", "300"])
+    innocent = subprocess.Popen(["tail", "-f", str(job.path / "log.txt")])
     try:
         (job.path / "worker.lock").write_text(str(innocent.pid))
         Launcher().stop(job)

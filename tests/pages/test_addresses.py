@@ -6,7 +6,7 @@ import pytest
 
 from core.web.linked import read_number
 from core.workbench import Workbench
-from tests.conftest import write_chats
+from tests.conftest import held_database, write_chats
 from tests.pages.conftest import Open, texts
 
 ENDLESS = "9" * 4_400
@@ -96,3 +96,27 @@ def test_a_column_of_too_many_values_to_group_by_is_named(
     app = open_app(workspace, "select", selection=chosen, mix="output")
     assert not app.exception
     assert "Column 'output' has 24 values; a column with at most 20 can be grouped by." in texts(app)
+
+
+def test_a_dataset_that_was_just_loaded_brings_no_word_about_a_link(
+    open_app: Open, workspace: Path, chosen: str, tmp_path: Path
+) -> None:
+    with Workbench(workspace) as bench:
+        bench.ingest(write_chats(tmp_path / "others.jsonl", 5), "others")
+    app = open_app(workspace, "dataset", selection=chosen, dataset="chats")
+    assert app.query_params["selection"]
+    app.session_state["next_choice"] = {"dataset": "others", "run": None, "selection": None}
+    app.run()
+    assert app.sidebar.selectbox(key="dataset").value == "others"
+    assert not app.warning
+
+
+def test_a_page_that_met_a_workspace_in_use_opens_once_it_is_free(open_app: Open, workspace: Path) -> None:
+    with held_database(workspace / "curation.duckdb") as holder:
+        app = open_app(workspace)
+        assert f"process {holder}" in texts(app)
+        assert "looks again by itself" in texts(app)
+        assert [title.value for title in app.title] == ["Dataset"]
+    app.run()
+    assert not app.error
+    assert app.sidebar.selectbox(key="dataset").value == "chats"

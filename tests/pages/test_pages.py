@@ -39,6 +39,7 @@ def test_a_page_with_a_selection_works(page: str, open_app: Open, workspace: Pat
         "gains": "examples left out, one pick alone covers",
         "example": "Say tin.",
         "render": "tin 0<eos>",
+        "proof": "This run set none aside",
         "export": "The first line",
         "compare": "Choose by another goal, budget or seed",
         "review": "Who has judged how much",

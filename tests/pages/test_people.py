@@ -9,11 +9,13 @@ from streamlit.testing.v1 import AppTest
 
 from core.web import signing_in
 from core.web.session import PERSON, open_workspace
+from core.workbench import Workbench
 from tests.pages.conftest import FRAME, button, texts
+from tests.proving import score_pool, write_pool
 from tests.signing import AUTH, NO_ROLE, ROLES, claims_of, secrets
 
 Visit = Callable[..., AppTest]
-PAGES = ("dataset", "scoring", "select", "map", "gains", "compare", "example", "review", "render", "export")
+PAGES = ("dataset", "scoring", "select", "map", "gains", "compare", "example", "review", "render", "proof", "export")
 
 
 @pytest.fixture
@@ -138,3 +140,18 @@ def test_who_decides_after_another_is_told_and_both_stand(visit: Visit) -> None:
     button(app, "Pin").click().run()
     assert "ada@example.org banned it" in texts(app)
     assert "bea@example.org pinned it" not in texts(app)
+
+
+def test_a_viewer_reads_what_a_proof_would_take_and_starts_none(
+    visit: Visit, workspace: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    with Workbench(workspace) as bench:
+        run = score_pool(bench, write_pool(tmp_path / "pool.jsonl", "clean", 100), tiny_model)
+        chosen = bench.select("pool", "random", "400tok", run=run).selection
+        other = bench.select("chats", "fisher", "6").selection
+    for email, may in (("eve@example.net", False), ("ada@example.org", True)):
+        app = visit(email, "proof", dataset="pool", selection=chosen)
+        assert {metric.label for metric in app.metric} >= {"Fine-tunes", "Foretold time"}
+        assert button(app, "Start the proof").disabled is not may
+        unheld = visit(email, "proof", dataset="chats", selection=other)
+        assert button(unheld, "Score again with these held out").disabled is not may

@@ -17,7 +17,7 @@ from core.scoring.batches import batches_by_length
 from core.scoring.device import Limits
 from core.scoring.forward import Forward
 from core.scoring.head import Head, check_head
-from core.scoring.models import LoadedModel, load_model, load_tokenizer
+from core.scoring.models import EMBEDDED_PARAMETERS, LoadedModel, load_model, load_tokenizer
 from core.scoring.reduction import VocabularyReduction
 from core.scoring.rendering import Renderer
 from core.scoring.scorer import Scorer
@@ -83,6 +83,7 @@ def test_added_tokens_are_scored_as_any_other(tiny_model: Path, tmp_path: Path) 
 @pytest.mark.model
 def test_the_embedded_model_scores_as_one_by_one_and_as_hugging_face_s_own_loss(models_folder: Path) -> None:
     model, rendered = load("embedded", models_folder)
+    assert model.model.num_parameters() == EMBEDDED_PARAMETERS
     forward = Forward(model, replace(LIMITS, logits_bytes=1 << 24))
     assert_agrees(forward, rendered, tolerance=1e-4)
     for example, scores in zip(rendered, forward.score_batch(rendered), strict=True):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadInput
@@ -35,7 +35,6 @@ def random_texts(count: int, length: int = 60) -> list[str]:
     return [" ".join(generator.choice(words, generator.integers(1, length))) for _ in range(count)]
 
 
-@settings(deadline=None)
 @given(
     st.lists(sentences, min_size=1, max_size=14),
     st.integers(1, 20),

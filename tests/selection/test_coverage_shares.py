@@ -17,7 +17,7 @@ def members_of(pool, codes: np.ndarray, ridge: float = 1.0) -> Members:
     return Members(pool.rows, alone, codes[pool.rows], int(codes.max()) + 1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.sampled_from([0.3, 1.0, 10.0]))
 def test_the_shares_are_those_of_explicit_determinants(seed: int, ridge: float) -> None:
     generator = np.random.default_rng(seed)

@@ -134,7 +134,7 @@ def test_both_instructdiff_rules_equal_another_implementation_on_ten_thousand_ro
 
 
 @given(st.integers(0, 1000), st.floats(0.02, 5.0))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_the_weighted_hybrid_is_greedy_by_gain_times_the_weight(seed: int, tau: float) -> None:
     pool = make_pool(np.random.default_rng(seed), 9, 4)
     factors, chosen = factors_of(pool), list[int]()

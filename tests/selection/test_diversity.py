@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -42,7 +42,6 @@ def blobs(sizes: list[int], seed: int = 0, apart: float = 100.0) -> tuple[np.nda
     return apart * np.eye(len(sizes))[cloud] + generator.standard_normal((len(cloud), len(sizes))), cloud
 
 
-@settings(deadline=None)
 @given(st.one_of(pools, grids.map(of_features)), st.booleans())
 def test_kcenter_takes_what_plain_distances_take(pool: Pool, has_pin: bool) -> None:
     pool = of_features(pool.mean_features, pinned=(0,) if has_pin else ())
@@ -52,7 +51,6 @@ def test_kcenter_takes_what_plain_distances_take(pool: Pool, has_pin: bool) -> N
         assert rows(pool, "kcenter") == truth
 
 
-@settings(deadline=None)
 @given(st.one_of(pools, grids.map(of_features)), st.booleans())
 def test_facility_takes_what_greedy_on_whole_values_takes(pool: Pool, has_pin: bool) -> None:
     pool = of_features(pool.mean_features, pinned=(0,) if has_pin else ())

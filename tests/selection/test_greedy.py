@@ -23,7 +23,6 @@ def search(pool: Pool, count: int, how: str = "lazy", **plan) -> list[Step]:
     return list(search_greedy(LogDet(pool.design_factors, 1.0), pool.rows, room, Plan(how, **plan)))
 
 
-@settings(deadline=None)
 @given(pools)
 def test_lazy_and_naive_search_pick_what_the_oracle_picks(pool: Pool) -> None:
     count = max(1, len(pool.nll) // 2)
@@ -104,7 +103,7 @@ def test_where_gains_may_rise_lazy_search_keeps_looking_at_old_guesses() -> None
     assert 5 in [step.row for step in steps[:5]]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 500), st.sampled_from([1.0, 30.0, 300.0]), st.booleans())
 def test_ioptimal_picks_what_recomputing_the_trace_picks(seed: int, ridge: float, by_tokens: bool) -> None:
     pool = make_pool(np.random.default_rng(seed), 10, 4)

@@ -24,7 +24,6 @@ def choice_of(pool: Pool, budget: str, criterion: str = "fisher", **options):
     return choose(task, order(task))
 
 
-@settings(deadline=None)
 @given(pools)
 def test_gains_never_rise_and_sum_to_the_information(pool: Pool) -> None:
     picks = choice_of(pool, "100%").picks
@@ -36,7 +35,6 @@ def test_gains_never_rise_and_sum_to_the_information(pool: Pool) -> None:
     assert picks[-1].cumulative == pytest.approx(truth, rel=1e-6, abs=1e-9)
 
 
-@settings(deadline=None)
 @given(pools)
 def test_what_is_left_out_has_its_gain_now_and_alone(pool: Pool) -> None:
     choice = choice_of(pool, "1")
@@ -69,7 +67,7 @@ def test_the_criterions_own_gain_stands_beside_the_information() -> None:
     assert all(p.objective_gain is None for p in choice_of(pool, "4", "random").picks)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(0, 1000), st.integers(3, 9), st.sampled_from([0.5, 1.0, 10.0]))
 def test_what_covers_an_example_is_found_and_its_share_is_exact(seed: int, n: int, ridge: float) -> None:
     pool = make_pool(np.random.default_rng(seed), n, 4)

@@ -38,7 +38,7 @@ def chosen_to_the_end(pool: Pool, criterion: str, budget: str, **options):
     return choose(task, order(task, reach=10**9))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 1000), st.sampled_from(CHEAP), st.sampled_from(["4", "30tok"]), st.booleans())
 def test_the_foretold_budget_brings_each_example_in_and_one_less_does_not(
     seed: int, criterion: str, budget: str, pinned: bool
@@ -125,7 +125,7 @@ def test_without_what_covers_it_a_duplicate_is_worth_more_and_picked() -> None:
 
 
 @given(st.integers(0, 1000), st.sampled_from(CHEAP), st.integers(1, 14), st.integers(1, 14))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_of_one_order_a_smaller_budget_is_a_prefix(seed: int, criterion: str, a: int, b: int) -> None:
     pool = make_pool(np.random.default_rng(seed), 16, 3)
     small, large = (select(pool, criterion, str(n)) for n in sorted((min(a, 10), min(b, 10))))
@@ -144,7 +144,7 @@ def test_an_order_that_is_cut_short_gives_what_the_whole_one_gives() -> None:
 
 
 @pytest.mark.parametrize("criterion", [name for name in CRITERIA if name != "zip"])
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 200), share=st.floats(0.01, 0.3))
 def test_a_budget_below_the_first_example_passes_it_over_or_says_so(criterion: str, seed: int, share: float) -> None:
     pool = make_pool(np.random.default_rng(seed), 14, 3)

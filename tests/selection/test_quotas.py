@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadInput
@@ -16,7 +16,6 @@ from core.settings import Budget, Quota
 from tests.selection.pools import make_pool, select, with_quotas
 
 
-@settings(deadline=None)
 @given(
     st.integers(0, 500),
     st.sampled_from(["8", "80tok"]),

@@ -20,6 +20,7 @@ EACH = 500
 
 pytestmark = [
     pytest.mark.model,
+    pytest.mark.long,  # a slow machine scores a thousand rows for an hour
     pytest.mark.skipif(not (DATA / "gsm8k_train.jsonl").exists(), reason="needs the real datasets"),
 ]
 

@@ -87,7 +87,7 @@ def test_near_groups_are_those_of_comparing_every_pair() -> None:
     assert as_groups(found) == groups(len(texts), lambda i, j: bool(similarity[i, j] >= 0.8))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seeds, st.sampled_from([0.3, 0.6, 0.8, 1.0]))
 def test_near_groups_are_never_invented_and_do_not_depend_on_the_order(seed: int, threshold: float) -> None:
     generator = np.random.default_rng(seed)
@@ -126,7 +126,7 @@ def test_of_none_or_one_nothing_repeats(texts: list[str]) -> None:
     assert len(exact_repeats(texts).codes) == len(near_repeats(texts, 0.8).codes) == len(texts)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seeds, ridges, st.sampled_from([0.3, 0.6, 0.9, 0.99]))
 def test_factor_groups_are_those_of_whole_determinants_and_any_order(seed: int, ridge: float, threshold: float) -> None:
     factors = draw_factors(seed, 9)
@@ -139,7 +139,7 @@ def test_factor_groups_are_those_of_whole_determinants_and_any_order(seed: int, 
     assert as_groups(reordered(shuffled, order)) == as_groups(codes)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seeds, ridges)
 def test_two_examples_part_at_their_share(seed: int, ridge: float) -> None:
     pair = draw_factors(seed, 2)
@@ -157,7 +157,7 @@ def test_shared_information_is_at_most_the_mean_of_what_copies_share(seed: int, 
     assert sum(alone) - log_det_information(pair, [0, 1], ridge) <= sum(copies) / 2 + 1e-9
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seeds, st.sampled_from([1e-6, 1.0, 1e6]), st.sampled_from([1e-2, 1.0, 1e5]))
 def test_a_copy_is_always_grouped_with_its_original(seed: int, ridge: float, scale: float) -> None:
     factors = [np.float32(scale) * F for F in draw_factors(seed, 5, dimension=40) if len(F)]

@@ -1,6 +1,7 @@
 """The store keeps what it is given, exactly once, and says who has the file."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -155,6 +156,13 @@ def test_another_process_is_told_who_has_the_workspace(tmp_path: Path) -> None:
         pytest.raises(WorkspaceBusy, match=f"is open in process {holder}"),
     ):
         Database(tmp_path / "curation.duckdb")
+
+
+def test_a_workspace_is_opened_once_in_a_process(tmp_path: Path) -> None:
+    database = Database(tmp_path / "curation.duckdb")
+    with closing(database), pytest.raises(WorkspaceBusy, match="open in this program already"):
+        Database(tmp_path / "curation.duckdb")
+    Database(tmp_path / "curation.duckdb").close()
 
 
 def test_a_workspace_of_a_newer_version_is_refused(tmp_path: Path) -> None:

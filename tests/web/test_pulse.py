@@ -9,8 +9,10 @@ from starlette.testclient import TestClient
 
 from core.choices import Made
 from core.web import pulse
+from core.web.navigation import PAGES
 from core.web.pulse import ROUTE, answer_pulse, tell_made
 from core.workbench import Workbench
+from core.workbench.pulsing import COUNTED, changed, decisions_of
 
 
 @pytest.fixture
@@ -53,3 +55,44 @@ def test_decisions_are_counted_by_person_and_kind_since_the_last_look(workspace:
         bench.decide("chats", [2, 5, 3], "pin", who="Ben")
         bench.decide("chats", [4], "ban", who="Ada")
         assert bench.made_since("chats", last) == [Made("Ben", "pin", 3, 2), Made("Ada", "ban", 1, 4)]
+
+
+def test_what_changed_is_named(workspace: Path) -> None:
+    with Workbench(workspace) as bench:
+        before = bench.pulse("chats", bench.working_jobs())
+        (made,) = bench.decide("chats", [1], "ban")
+        now = bench.pulse("chats", bench.working_jobs())
+        assert (changed(before, before), changed(before, now), decisions_of(now)) == (set(), {"decisions"}, made)
+        assert bench.decisions.rows_since("chats", decisions_of(before)) == {1}
+        assert bench.decisions.rows_since("chats", made) == set()
+        bench.judge("chats", 2, "random", "keep")
+        bench.select("chats", "random", "3")
+        assert changed(now, bench.pulse("chats", bench.working_jobs())) == {"judgements", "selections"}
+        assert changed(now, f"{now}.scoring-r") == {"jobs"}
+
+
+@pytest.mark.parametrize(
+    ("page", "news", "is_tried", "is_read", "is_shown"),
+    [
+        ("select", {"decisions"}, False, False, True),
+        ("dataset", {"decisions"}, True, True, False),
+        ("dataset", {"repairs"}, False, False, True),
+        ("gains", {"decisions"}, False, True, False),
+        ("gains", {"decisions"}, True, False, True),
+        ("example", {"decisions"}, False, False, False),
+        ("example", {"decisions"}, False, True, True),
+        ("example", {"judgements"}, True, True, False),
+        ("status", {"jobs"}, False, False, True),
+        ("example", {"decisions", "selections"}, False, False, True),
+    ],
+)
+def test_a_page_is_drawn_again_only_for_what_it_shows(
+    page: str, news: set[str], is_tried: bool, is_read: bool, is_shown: bool
+) -> None:
+    assert pulse.concerns(page, news, is_tried=is_tried, is_read=is_read) is is_shown
+
+
+def test_what_is_shown_is_shown_by_pages_that_there_are() -> None:
+    pages = {name for group in PAGES.values() for name, _ in group}
+    assert {page for shown in pulse.SHOWN_BY.values() for page in shown} <= pages
+    assert set(pulse.SHOWN_BY) <= set(COUNTED)

@@ -15,7 +15,8 @@ import pytest
 from core.records import Rendered
 from core.workbench import Workbench
 from tests import oracles
-from tests.conftest import ROOT, Scored, core_json, run_core, write_chats
+from tests.conftest import ROOT, Scored, core_json, run_core, run_core_apart, write_chats
+from tests.proving import write_pool
 
 SCORES = [
     "example_id",
@@ -130,11 +131,9 @@ def test_a_command_takes_in_what_a_job_finished_while_nobody_looked(
 
 def test_a_relative_model_path_is_of_the_folder_that_the_command_runs_in(scored: Scored, tmp_path: Path) -> None:
     shutil.copytree(scored.model, tmp_path / "model")
-    write_chats(tmp_path / "chats.jsonl", 3)
-    for words in (
-        ("ingest", "chats.jsonl", "--name", "chats"),
-        ("score", "chats", "--model", "model", "--no-calibration", "--max-length", "128"),
-    ):
+    write_pool(tmp_path / "pool.jsonl", "clean", 60)
+
+    def run_there(*words: str) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "core", *words, "--workspace", "workspace"],
             cwd=tmp_path,
@@ -142,9 +141,16 @@ def test_a_relative_model_path_is_of_the_folder_that_the_command_runs_in(scored:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
         )
         assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run_there("ingest", "pool.jsonl", "--name", "pool")
+    run_there("score", "pool", "--model", "model", "--no-calibration", "--max-length", "128", "--hold-out", "0.3")
+    chosen = json.loads(run_there("select", "pool", "--criterion", "random", "--budget", "200tok", "--json"))
+    settings = [f"--set={name}" for name in ("seeds=1", "points=1", "epochs=1", "random=3")]
+    assert "6 of 6" in run_there("prove", chosen["selection"], "--model", "model", *settings)
 
 
 def test_pins_are_in_and_bans_are_out(scored: Scored, workspace: Path, tmp_path: Path) -> None:
@@ -195,7 +201,7 @@ def test_an_export_is_the_selection_in_its_order(shape: str, workspace: Path, tm
 
 def test_a_workspace_that_is_open_elsewhere_is_left_alone(workspace: Path) -> None:
     with Workbench(workspace):
-        done = run_core(workspace, "demo", code=2)
+        done = run_core_apart(workspace, "demo", code=2)
     assert "is open in a Python program (process" in done.stderr
 
 

@@ -157,6 +157,7 @@ def test_a_file_that_changed_since_its_load_stopped_is_read_anew(bench: Workbenc
     assert (report.rows_read, len(bench.datasets.example_ids("rows"))) == (120, report.rows_loaded)
 
 
+@pytest.mark.usefixtures("cold_workers")
 def test_a_job_loads_in_a_process_of_its_own_and_can_be_cancelled(
     bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,7 +44,10 @@ def test_the_app_is_told_which_command_has_the_workspace(workspace: Path, tiny_m
     core_json(workspace, "ingest", str(source), "--name", "many")
     words = ("score", "many", "--model", str(tiny_model), "--no-calibration", "--set", "shard_rows=4")
     command = subprocess.Popen(
-        [sys.executable, "-m", "core", *words, "--workspace", str(workspace)], cwd=ROOT, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "core", *words, "--workspace", str(workspace)],
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )
     try:
         wait_until(lambda: json.loads((workspace / NAME).read_text())["pid"] == command.pid)

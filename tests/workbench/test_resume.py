@@ -33,6 +33,7 @@ def kill_worker(bench: Workbench, run: str) -> None:
 
 
 @pytest.mark.parametrize("kills", [3])
+@pytest.mark.usefixtures("cold_workers")
 def test_kills_leave_no_trace_in_the_finished_run(kills: int, tiny_model: Path, tmp_path: Path) -> None:
     source = write_chats(tmp_path / "chats.jsonl", 400)
     finished: list[tuple[RunRow, dict[str, bytes], list]] = []

@@ -18,7 +18,7 @@ from core.workbench import Workbench
 from core.workbench.scoring import _without_device_number
 from core.workspace import RunFolder
 from tests import oracles
-from tests.conftest import Scored, core_json, run_core, write_chats
+from tests.conftest import Scored, core_json, run_core_apart, write_chats
 
 
 def make_settings(model: Path, calibration: CalibrationSettings | None = None, **scoring: object) -> RunSettings:
@@ -186,7 +186,7 @@ def test_without_a_compiler_a_run_says_so_and_goes_on(
     write_chats(tmp_path / "chats.jsonl", 6)
     core_json(tmp_path / "workspace", "ingest", str(tmp_path / "chats.jsonl"), "--name", "chats")
     words = ("score", "chats", "--model", str(tiny_model), "--no-calibration", "--set", "compile=always", "--json")
-    done = run_core(tmp_path / "workspace", *words)
+    done = run_core_apart(tmp_path / "workspace", *words)
     assert json.loads(done.stdout)["scored"] == 6
     assert "Not compiled, so slower: " in done.stderr
 

@@ -9,6 +9,8 @@ import pytest
 
 from core.data.lock import read_lock, verify_lock
 from core.errors import BadInput
+from core.jobs.folder import JobFolder
+from core.records import JobProgress
 from core.settings import Quota
 from core.workbench import Workbench
 from tests.conftest import core_json, run_core
@@ -220,3 +222,13 @@ def test_a_trainers_file_of_somebody_else_is_not_overwritten(workspace: Path, tm
         bench.export(chosen, "sharegpt", tmp_path / "a.jsonl", trainers=["axolotl"])
         assert verify_lock(tmp_path / "a.lock.json") == []
         assert "a.jsonl" in Path(beside).read_text()
+
+
+def test_a_selection_whose_scores_are_being_mended_is_not_exported(workspace: Path, tmp_path: Path) -> None:
+    with Workbench(workspace) as bench:
+        chosen = bench.select("chats", "fisher", "6")
+        run = bench.selections.get(chosen.selection).run
+        JobFolder(bench.folder.run(run).path).write(JobProgress("interrupted"))
+        with pytest.raises(BadInput, match=r"not finished \(interrupted\); score again"):
+            bench.export(chosen.selection, "messages", tmp_path / "chosen.jsonl")
+    assert list(tmp_path.glob("chosen*")) == []

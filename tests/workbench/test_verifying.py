@@ -268,6 +268,7 @@ def test_a_workspace_that_another_process_has_is_not_looked_over(workspace: Path
         look_over(workspace)
 
 
+@pytest.mark.usefixtures("cold_workers")
 @pytest.mark.parametrize("damage", [flip, truncate])
 def test_a_damaged_block_of_a_load_is_found_and_its_load_discarded(
     damage: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -290,6 +291,7 @@ def test_a_damaged_block_of_a_load_is_found_and_its_load_discarded(
         assert bench.ingest(source, "chats").rows_loaded == 20_000
 
 
+@pytest.mark.usefixtures("cold_workers")
 def test_a_damaged_block_is_never_taken_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLEANER_BLOCK_ROWS", "50")
     with Workbench(tmp_path / "workspace") as bench:
@@ -298,7 +300,9 @@ def test_a_damaged_block_is_never_taken_in(tmp_path: Path, monkeypatch: pytest.M
             load = bench.start_loading(write_chats(tmp_path / "chats.jsonl", 500), "chats")
             wait_until(lambda: bench.load_progress(load).has_ended)
             assert bench.load_progress(load).state == "done"
-        flip(min((bench.folder.loads / load / "blocks").glob("*.arrow")))
+        blocks = sorted((bench.folder.loads / load / "blocks").glob("*.arrow"))
+        assert len(blocks) == 10
+        flip(blocks[0])
         bench.take_in()
         bench.take_in()
         assert (bench.datasets.all(), bench.loads.all()) == ([], [])

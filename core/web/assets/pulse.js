@@ -4,8 +4,8 @@
 // news anyway, and while a hand moves or types. On a busy server, where a redraw takes long, it comes less often.
 
 const LEAST_MS = 2000;
-const MOST_MS = 15000;
-const TIMES_A_REDRAW = 20;
+const MOST_MS = 20000;
+const TIMES_A_REDRAW = 40;
 const LOOK_MS = 500;
 const RESTING_MS = 600;
 const OF_HANDS = ["pointerdown", "pointermove", "keydown", "wheel"];

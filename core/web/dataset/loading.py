@@ -3,6 +3,8 @@
 import hashlib
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
@@ -42,6 +44,23 @@ def load_card() -> None:
             "prompt and completion, question and answer are recognised."
         )
         return
+    with _by_own_names():
+        _ask_rest(sources)
+
+
+@contextmanager
+def _by_own_names() -> Iterator[None]:
+    """What cannot be loaded is told by the name that it was uploaded under, not by where it was kept."""
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(
+            re.sub(rf"{re.escape(str(open_bench().folder.sources))}/[0-9a-f]{{32}}/", "", str(error))
+        ) from None
+
+
+def _ask_rest(sources: tuple[str, ...]) -> None:
+    """How the sources are read, what they are found to be, and the button."""
     settings = _ask_settings()
     stamp = open_bench().fingerprint(sources, guarded=True)
     found = _preview(sources, settings.model_dump_json(), stamp)

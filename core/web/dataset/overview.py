@@ -11,6 +11,7 @@ import streamlit as st
 
 from core.records import DatasetRow, Example
 from core.reports import ColumnFacts, Glance, Lengths, TokenCount
+from core.web.drawn import draw_once
 from core.web.notices import lead_to
 from core.web.reading import show_turns
 from core.web.session import open_bench
@@ -32,7 +33,8 @@ def show_overview(dataset: DatasetRow) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.markdown("**Lengths** in characters")
-        st.plotly_chart(draw_lengths(glance.prompts, glance.responses), key="glance.lengths")
+        lengths = glance.prompts, glance.responses
+        st.plotly_chart(draw_once(lambda: draw_lengths(*lengths), "lengths", *lengths), key="glance.lengths")
         st.markdown(_lengths_table(glance))
     with right:
         st.markdown("**Said again, or hardly said**")
@@ -239,7 +241,7 @@ def _show_columns(glance: Glance, dataset: DatasetRow) -> None:
     if few:
         with right:
             name = st.selectbox("Values of", list(few), key=f"glance.values.{dataset.name}")
-            st.plotly_chart(draw_values(few[name]), key="glance.values")
+            st.plotly_chart(draw_once(lambda: draw_values(few[name]), "values", few[name]), key="glance.values")
 
 
 def _columns_table(columns: Sequence[ColumnFacts]) -> pd.DataFrame:

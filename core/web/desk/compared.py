@@ -8,6 +8,7 @@ from core.choices import SelectionRow
 from core.people import Role
 from core.web.charts import describe_mixture, draw_mixture, figure_config
 from core.web.cut import Cut
+from core.web.drawn import draw_once
 from core.web.histograms import describe_histogram, draw_histogram
 from core.web.linked import choose_linked
 from core.web.notices import escape_markdown, show_errors
@@ -77,7 +78,8 @@ def show_histogram(cut: Cut) -> None:
     title, all_of = f"{title} ({unit})" if unit else title, binned(selection.run, name)
     chosen = all_of.count(cut.rows)
     counts = (all_of.edges, chosen, all_of.totals - chosen, title)
-    figure = draw_histogram(*counts, _cut_offs(cut, name, frame[name].to_numpy(dtype=float)))
+    cut_offs = _cut_offs(cut, name, frame[name].to_numpy(dtype=float))
+    figure = draw_once(lambda: draw_histogram(*counts, cut_offs), "histogram", *counts, cut_offs)
     config = figure_config("spread")
     st.plotly_chart(figure, key="desk.histogram", alt=describe_histogram(*counts), config=config)
 
@@ -109,7 +111,8 @@ def show_mixture(cut: Cut) -> None:
     if column:
         with show_errors():
             shares = open_bench().mixture(cut.selection.selection, column, cut.rows)
-            figure, alt = draw_mixture(shares, len(cut.rows), MOST_SHARES), describe_mixture(shares, len(cut.rows))
+            drawn, alt = (shares, len(cut.rows)), describe_mixture(shares, len(cut.rows))
+            figure = draw_once(lambda: draw_mixture(*drawn, MOST_SHARES), "mixture", *drawn)
             st.plotly_chart(figure, key="desk.mixture", alt=alt, config=figure_config("mixture"))
             if len(shares) > MOST_SHARES:
                 st.caption(f"The {MOST_SHARES} largest of {format_count(len(shares))} values.")

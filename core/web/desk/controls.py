@@ -10,6 +10,7 @@ import streamlit as st
 from core.choices import SelectionRow
 from core.errors import BadInput
 from core.records import RunRow
+from core.selection.claims import tell_claims
 from core.selection.registry import CRITERIA
 from core.settings import Quota, RepeatSettings, Settings
 from core.web.forms import settings_form
@@ -80,6 +81,8 @@ def ask_goal(run: RunRow, shown: SelectionRow | None) -> str:
             format_func=lambda option: f"{option}: {CRITERIA[option].goal}",
             key=f"{_key(run, shown)}.baseline",
         )
+    if measured := tell_claims(str(name)):
+        st.caption(measured)
     if lacking := [other for other in CRITERIA if other not in possible]:
         needs = sorted({need for other in lacking for need in CRITERIA[other].needs if not open_bench().has(run, need)})
         missing = " and ".join(NEEDS[need] for need in needs)

@@ -11,6 +11,7 @@ from core.choices import SelectionRow
 from core.web.charts import describe_cumulative, draw_cumulative, figure_config
 from core.web.cut import Cut
 from core.web.deciding import decide_in_table, tell_change
+from core.web.drawn import draw_once
 from core.web.notices import escape_markdown
 from core.web.scores import counts_of, find_rows, ledger_of, scores_of, shorten
 from core.web.session import open_bench
@@ -120,7 +121,8 @@ def show_curve(cut: Cut) -> None:
     tried = cut.tokens if cut.is_tried else None
     drawn = (ledger_of(selection.selection), selection, tried)
     alt, config = describe_cumulative(*drawn), figure_config("information")
-    st.plotly_chart(draw_cumulative(*drawn), key="desk.cumulative", alt=alt, config=config)
+    figure = draw_once(lambda: draw_cumulative(*drawn), "cumulative", selection.selection, tried)
+    st.plotly_chart(figure, key="desk.cumulative", alt=alt, config=config)
     curve = selection.curve
     if curve and (knee := curve["knee"]) is not None:
         st.caption(

@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.people import Role
 from core.records import DatasetRow
 from core.web.cut import Cut
-from core.web.deciding import BUTTONS, HELP, decide
+from core.web.deciding import BUTTONS, HELP, on_decide
 from core.web.linked import choose_linked, read_number
 from core.web.rows import ask_row
 from core.web.session import allowed, open_bench
@@ -119,17 +119,13 @@ def show_walk(dataset: DatasetRow, cut: Cut | None) -> int:
 
 def show_decisions(dataset: str, row: int) -> None:
     """Note, pin and ban this example, by button or key. Enter presses the first button, so that is the harmless one."""
-    key, kinds = f"example.{dataset}.{row}", dict[str, bool]()
+    key = f"example.{dataset}.{row}"
     with st.container(key=DECIDE), st.form(key, clear_on_submit=True, border=False):
-        why = st.text_input("Why", key=f"{key}.why", placeholder="A reason; a note needs it")
+        st.text_input("Why", key=f"{key}.why", placeholder="A reason; a note needs it")
         with st.container(horizontal=True):
             for kind, shortcut in SHORTCUTS.items():
-                kinds[kind] = st.form_submit_button(
-                    BUTTONS[kind], key=f"{key}.{kind}", shortcut=shortcut, **allowed(Role.ANNOTATOR, HELP[kind])
-                )
-    for kind in (kind for kind, is_pressed in kinds.items() if is_pressed):
-        decide(dataset, [row], kind, why)
-        st.rerun()
+                how = allowed(Role.ANNOTATOR, HELP[kind]) | on_decide(dataset, [row], kind, f"{key}.why")
+                st.form_submit_button(BUTTONS[kind], key=f"{key}.{kind}", shortcut=shortcut, **how)
 
 
 def _ask_walk() -> str:

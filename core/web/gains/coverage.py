@@ -9,6 +9,7 @@ from core.errors import GleanerError
 from core.web.charts import figure_config
 from core.web.cut import Cut
 from core.web.deciding import decide_in_table
+from core.web.drawn import draw_once
 from core.web.gains.charts import FEW, MOST_GROUPS, describe_coverage, draw_coverage
 from core.web.linked import choose_linked
 from core.web.notices import escape_markdown, lead_to
@@ -65,7 +66,7 @@ def show_coverage(cut: Cut, column: str) -> None:
         return
     with place:
         st.plotly_chart(
-            draw_coverage(found, by),
+            draw_once(lambda: draw_coverage(found, by), "coverage", found, by),
             key="gains.coverage",
             config=figure_config(f"coverage-{cut.selection.selection}"),
             alt=describe_coverage(found, by),

@@ -10,6 +10,7 @@ from core.choices import Ledger, Pick
 from core.web.charts import figure_config
 from core.web.cut import Cut
 from core.web.deciding import decide_in_table
+from core.web.drawn import draw_once
 from core.web.gains.charts import AXES, Axis, GainLine, describe_gains, draw_gains
 from core.web.notices import lead_to
 from core.web.scores import describe_covers, ledger_of, read_covers, scores_of, shorten
@@ -87,8 +88,9 @@ def show_curve(cut: Cut) -> None:
         )
         log_axis = st.toggle("Logarithmic gains", key=LOG, bind="query-params", persist_state="session")
     line, key = line_of(cut, axis or "rank"), f"gains.plot.{cut.selection.selection}"
+    of = "gains", cut.selection.selection, line.axis, log_axis, len(cut.rows), cut.tokens
     st.plotly_chart(
-        draw_gains(line, log_axis=log_axis),
+        draw_once(lambda: draw_gains(line, log_axis=log_axis), *of),
         key=key,
         config=figure_config(f"gains-{cut.selection.selection}"),
         alt=describe_gains(line),

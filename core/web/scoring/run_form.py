@@ -4,11 +4,16 @@ import streamlit as st
 
 from core.settings import CalibrationSettings, RunSettings, ScoringSettings
 from core.web.forms import settings_form
+from core.web.proof.asking import ask_held_out
 
+HELD_OUT = (
+    "They are drawn before scoring, with all rows of the same text, and can never be selected, tuned on or exported. "
+    "Models fine-tuned on the selection and on random subsets are later compared on them."
+)
 CALIBRATE, OWN_MODEL, NONE = "Calibrate on a random share", "Use a fine-tuned model", "Base model only"
 
 
-def ask_settings() -> RunSettings:
+def ask_settings(dataset: str) -> RunSettings:
     """The form of a scoring run, its plain questions first."""
     scoring_first = ("model", "max_length")
     columns = st.columns([2, 1])
@@ -29,6 +34,9 @@ def ask_settings() -> RunSettings:
         ).strip()
         if not calibrated_model:
             st.caption("Name the fine-tuned model before you start.")
+    held_out = None
+    if st.checkbox("Hold examples out for a proof", help=HELD_OUT, key="score.holds"):
+        held_out = ask_held_out(dataset, "score.hold")
     with st.expander("More settings"):
         rest = tuple(name for name in ScoringSettings.model_fields if name not in scoring_first)
         scoring = settings_form(ScoringSettings, "score", rest, columns=3)
@@ -38,4 +46,4 @@ def ask_settings() -> RunSettings:
             more = settings_form(CalibrationSettings, "calibrate", others, columns=3)
             calibration = calibration.model_copy(update={name: getattr(more, name) for name in others})
     chosen = scoring.model_copy(update={"model": model.model, "max_length": length.max_length})
-    return RunSettings(scoring=chosen, calibration=calibration, calibrated_model=calibrated_model)
+    return RunSettings(scoring=chosen, calibration=calibration, calibrated_model=calibrated_model, held_out=held_out)

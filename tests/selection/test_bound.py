@@ -21,7 +21,7 @@ def chosen_by(pool, criterion: str, budget: str, **options):
     return choose(task, order(task))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 1000), st.integers(2, 8), st.integers(1, 4), st.sampled_from(["fisher", "random"]))
 def test_greedy_reaches_its_share_of_the_best_subset_and_no_subset_beats_the_bound(
     seed: int, n: int, count: int, criterion: str
@@ -29,26 +29,26 @@ def test_greedy_reaches_its_share_of_the_best_subset_and_no_subset_beats_the_bou
     pool = make_pool(np.random.default_rng(seed), n, 4)
     count = min(count, n)
     choice, best = chosen_by(pool, criterion, str(count)), oracles.best_subset(factors_of(pool), count, 1.0)
-    assert best <= choice.proof.upper_bound + 1e-9
-    assert choice.proof.value <= best + 1e-9
+    assert best <= choice.certificate.upper_bound + 1e-9
+    assert choice.certificate.value <= best + 1e-9
     if best > 0:
-        assert choice.proof.share <= choice.proof.value / best + 1e-9
+        assert choice.certificate.share <= choice.certificate.value / best + 1e-9
     if criterion == "fisher":
-        assert choice.proof.value >= (1 - 1 / math.e) * best - 1e-9
+        assert choice.certificate.value >= (1 - 1 / math.e) * best - 1e-9
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 1000), st.integers(2, 8), st.floats(0.1, 1.0))
 def test_no_subset_within_the_tokens_beats_the_bound(seed: int, n: int, share: float) -> None:
     pool = make_pool(np.random.default_rng(seed), n, 4)
     budget = max(int(share * pool.response_tokens.sum()), int(pool.response_tokens.min()))
     choice = chosen_by(pool, "fisher", f"{budget}tok")
     best = oracles.best_subset(factors_of(pool), budget, 1.0, pool.response_tokens.tolist())
-    assert choice.proof.value - 1e-9 <= best <= choice.proof.upper_bound + 1e-9
-    assert choice.proof.value >= 0.3 * best
+    assert choice.certificate.value - 1e-9 <= best <= choice.certificate.upper_bound + 1e-9
+    assert choice.certificate.value >= 0.3 * best
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.integers(2, 7), st.integers(1, 4), st.sampled_from([1.0, 30.0]))
 def test_no_subset_beats_the_bound_on_the_fall_of_variance(seed: int, n: int, count: int, ridge: float) -> None:
     pool = make_pool(np.random.default_rng(seed), n, 3)
@@ -80,16 +80,16 @@ def test_the_bound_counts_pins_and_quotas() -> None:
         for subset in itertools.combinations(range(1, 8), 4)
         if 6 in subset and sum(codes[list(subset)]) <= 1
     )
-    assert choice.proof.value - 1e-9 <= best <= choice.proof.upper_bound + 1e-9
+    assert choice.certificate.value - 1e-9 <= best <= choice.certificate.upper_bound + 1e-9
 
 
 def test_the_bound_of_a_single_example_is_that_example() -> None:
     pool = make_pool(np.random.default_rng(0), 30, 6)
-    assert chosen_by(pool, "fisher", "1").proof.share == pytest.approx(1.0, abs=1e-9)
+    assert chosen_by(pool, "fisher", "1").certificate.share == pytest.approx(1.0, abs=1e-9)
 
 
 def test_the_bound_is_tight_where_everything_is_selected_and_close_on_a_larger_pool() -> None:
     pool = make_pool(np.random.default_rng(0), 300, 12)
-    assert chosen_by(pool, "fisher", "100%").proof.share == pytest.approx(1.0, abs=1e-6)
-    assert chosen_by(pool, "fisher", "60").proof.share > 0.95
-    assert chosen_by(pool, "random", "60").proof.share < 0.9
+    assert chosen_by(pool, "fisher", "100%").certificate.share == pytest.approx(1.0, abs=1e-6)
+    assert chosen_by(pool, "fisher", "60").certificate.share > 0.95
+    assert chosen_by(pool, "random", "60").certificate.share < 0.9

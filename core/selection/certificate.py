@@ -19,13 +19,13 @@ from core.selection.pool import Pool
 from core.selection.room import Room
 
 WORK = 1e12
-"""Multiply-adds that a proof may cost: small pools get a tighter bound, large ones a single look."""
+"""Multiply-adds that a certificate may cost: small pools get a tighter bound, large ones a single look."""
 MOST_LOOKS = 4
 STEPS = tuple(0.5**k for k in range(1, 9))
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class Certificate:
     """`value` f(S), and `upper_bound` on what the same budget reaches at best."""
 
     value: float
@@ -37,7 +37,7 @@ class Proof:
         return min(1.0, self.value / self.upper_bound) if self.upper_bound > 0 else 1.0
 
 
-def prove(objective: Design, measures: Measures, pool: Pool, selected: np.ndarray, room: Room) -> Proof:
+def certify(objective: Design, measures: Measures, pool: Pool, selected: np.ndarray, room: Room) -> Certificate:
     """Bound what the room could have bought. `objective` holds the `selected` rows, pins included, and
     `measures` are its of the pool's candidates; `room` is theirs before any was taken."""
     candidates, pinned = pool.candidates, np.array(pool.pinned, dtype=np.int64)
@@ -60,7 +60,7 @@ def prove(objective: Design, measures: Measures, pool: Pool, selected: np.ndarra
         if look + 1 < looks:
             here = _towards(here, candidates, shares, pinned)
             slopes = here.measure(candidates).slopes
-    return Proof(value, max(upper, value))
+    return Certificate(value, max(upper, value))
 
 
 def _looks(objective: Design, candidates: np.ndarray) -> int:

@@ -1,0 +1,96 @@
+"""A hand that is a process on this machine: one for each GPU."""
+
+import multiprocessing
+import os
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Any, Generic, TypeVar
+
+from core.jobs.crew import HandDied
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+Prepare = Callable[[], Callable[[Piece], Result]]
+LEAVING_SECONDS = 5.0
+KNOWN = ("builtins", "torch", "core.errors")
+"""Whose errors are sent as they are: any other may not be made again from what was sent of it."""
+
+
+class HandFailed(Exception):
+    """The work raised what it should not; the job's log says where."""
+
+
+class ProcessHand(Generic[Piece, Result]):
+    """A process that prepares once, such as by loading a model, and then does what it is sent.
+
+    `prepare` is pickled: a function of a module, or an instance of a class of one. `environment` is what the process
+    finds in its own besides ours, before it imports what `prepare` needs.
+    """
+
+    def __init__(self, prepare: Prepare[Piece, Result], environment: Mapping[str, str]) -> None:
+        spawning = multiprocessing.get_context("spawn")
+        self._line, theirs = spawning.Pipe()
+        self._process = spawning.Process(target=_serve, args=(theirs, prepare, dict(environment)), daemon=True)
+        self._process.start()
+        theirs.close()  # or its death would leave the line open
+
+    def begin(self) -> None:
+        """Wait until it is prepared. Raises HandDied, or what preparing raised."""
+        with self._watched(by_piece=False):
+            answer = self._line.recv()
+        _unpack(answer)
+
+    def do(self, piece: Piece) -> Result:
+        """The piece's result. Raises HandDied, or what the work itself raised."""
+        with self._watched(by_piece=True):
+            self._line.send(piece)
+            answer = self._line.recv()
+        result: Result = _unpack(answer)
+        return result
+
+    def leave(self) -> None:
+        """End the process, whatever it does."""
+        self._process.kill()
+        self._process.join(LEAVING_SECONDS)
+
+    @contextmanager
+    def _watched(self, *, by_piece: bool) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, OSError):
+            self._process.join(LEAVING_SECONDS)
+            code = self._process.exitcode
+            told = "it was killed, as the system does when memory runs out" if code == -9 else f"it ended with {code}"
+            raise HandDied(told, by_piece=by_piece) from None
+
+
+def _unpack(answer: tuple[bool, Any]) -> Any:
+    is_error, value = answer
+    if is_error:
+        raise value
+    return value
+
+
+def _serve(line: Connection, prepare: Callable[[], Callable[[Any], Any]], environment: dict[str, str]) -> None:
+    """Prepare, say so, and do what comes until the other end is gone."""
+    os.environ.update(environment)
+    with suppress(EOFError, OSError):
+        is_error, work = _try(prepare)
+        line.send((is_error, work if is_error else None))
+        while not is_error:
+            piece = line.recv()
+            is_error, result = _try(partial(work, piece))
+            line.send((is_error, result))
+
+
+def _try(work: Callable[[], Any]) -> tuple[bool, Any]:
+    """What it returns, or what it raises, as something that can be sent."""
+    try:
+        return False, work()
+    except Exception as error:
+        traceback.print_exc()
+        is_known = type(error).__module__ in KNOWN
+        return True, error if is_known else HandFailed(f"{type(error).__name__}: {error}")

@@ -1,0 +1,1 @@
+"""The Proof page's parts."""

@@ -1,0 +1,145 @@
+"""Hands take pieces from a common list: each is done once, whoever dies."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from core.errors import BadInput
+from core.jobs.crew import Crew, HandDied
+from core.jobs.processes import HandFailed, ProcessHand
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Doubles what it gets, and does what it is told at some pieces. Each start and each piece leaves a file."""
+
+    folder: Path
+    dies_of: tuple[int, ...] = ()
+    dies_once_of: tuple[int, ...] = ()
+    refuses: tuple[int, ...] = ()
+    breaks_at: tuple[int, ...] = ()
+    sleeps: float = 0.0
+    never_begins: bool = False
+
+    def __call__(self) -> Callable[[int], tuple[int, str]]:
+        if self.never_begins:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.work
+
+    def work(self, piece: int) -> tuple[int, str]:
+        once = self.folder / f"once-{piece}"
+        if piece in self.dies_of or (piece in self.dies_once_of and not once.exists()):
+            once.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if piece in self.refuses:
+            raise BadInput(f"Piece {piece} cannot be used.")
+        if piece in self.breaks_at:
+            raise Unpicklable(lambda: None)
+        time.sleep(self.sleeps)
+        (self.folder / f"{piece}-{time.monotonic_ns()}").touch()
+        return 2 * piece, os.environ.get("PLACE", "")
+
+
+class Unpicklable(Exception):
+    pass
+
+
+class Told:
+    """What a crew said of its pieces."""
+
+    def __init__(self, workers: int, worker: Worker, check: Callable[[], None] = lambda: None) -> None:
+        makers = [partial(ProcessHand, worker, {"PLACE": str(number)}) for number in range(workers)]
+        self.done, self.given_up = dict[int, tuple[int, str]](), dict[int, str]()
+        self.crew = Crew[int, tuple[int, str]](makers, self._done, self._give_up, check)
+
+    def _done(self, piece: int, result: tuple[int, str]) -> None:
+        assert piece not in self.done
+        self.done[piece] = result
+
+    def _give_up(self, piece: int, why: str) -> None:
+        assert piece not in self.given_up
+        self.given_up[piece] = why
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_left() -> None:
+    before = set(psutil.Process().children(recursive=True))
+    yield
+    end = time.monotonic() + 20
+    while left := set(psutil.Process().children(recursive=True)) - before:
+        left = {process for process in left if "spawn_main" in " ".join(process.cmdline())}
+        if not left:
+            return
+        assert time.monotonic() < end, left
+        time.sleep(0.1)
+
+
+def test_every_piece_is_done_once_and_both_places_work(tmp_path: Path) -> None:
+    told = Told(2, Worker(tmp_path, sleeps=0.2))
+    told.crew.work(range(12))
+    assert {piece: result for piece, (result, _) in told.done.items()} == {piece: 2 * piece for piece in range(12)}
+    assert {place for _, place in told.done.values()} == {"0", "1"}
+    assert sorted(int(path.name.partition("-")[0]) for path in tmp_path.iterdir()) == list(range(12))
+
+
+def test_a_hand_that_dies_is_replaced_and_its_piece_done_again(tmp_path: Path) -> None:
+    told = Told(2, Worker(tmp_path, dies_once_of=(3, 4)))
+    told.crew.work(range(8))
+    assert sorted(told.done) == list(range(8))
+    assert not told.given_up
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_piece_that_two_hands_died_of_is_given_up(tmp_path: Path, workers: int) -> None:
+    told = Told(workers, Worker(tmp_path, dies_of=(2, 3, 5)))
+    told.crew.work(range(8))
+    assert sorted(told.done) == [0, 1, 4, 6, 7]
+    assert sorted(told.given_up) == [2, 3, 5]
+    assert "killed" in told.given_up[2]
+
+
+def test_hands_that_cannot_begin_end_the_work(tmp_path: Path) -> None:
+    told = Told(2, Worker(tmp_path, never_begins=True))
+    with pytest.raises(HandDied, match="killed"):
+        told.crew.work(range(4))
+    assert not told.done
+
+
+@pytest.mark.parametrize(
+    ("worker", "error", "said"),
+    [({"refuses": (2,)}, BadInput, "Piece 2 cannot"), ({"breaks_at": (2,)}, HandFailed, "Unpicklable")],
+)
+def test_what_the_work_raises_is_raised_here(
+    tmp_path: Path, worker: dict[str, tuple[int, ...]], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        Told(2, Worker(tmp_path, **worker)).crew.work(range(50))
+
+
+def test_the_work_is_stopped_at_once_whatever_is_held(tmp_path: Path) -> None:
+    class Stop(Exception):
+        pass
+
+    def check() -> None:
+        if told.done:
+            raise Stop
+
+    told = Told(2, Worker(tmp_path, sleeps=0.5), check)
+    started = time.monotonic()
+    with pytest.raises(Stop):
+        told.crew.work(range(1000))
+    assert len(told.done) < 1000
+    assert time.monotonic() - started < 120
+
+
+def test_nothing_to_do_starts_nobody(tmp_path: Path) -> None:
+    told = Told(2, Worker(tmp_path, never_begins=True))
+    told.crew.work([])
+    assert not told.done

@@ -1,0 +1,145 @@
+"""Several processes score one run: the same bits, each row once, whoever dies."""
+
+import hashlib
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from core.jobs.folder import JobFolder
+from core.jobs.launcher import Launcher
+from core.jobs.worker import run_here
+from core.scoring.shards import ShardPlan
+from core.settings import CalibrationSettings, CrewSettings, RunSettings, ScoringSettings
+from core.tasks import crew
+from core.tasks.orders import PassOrder
+from core.workbench import Workbench
+from tests.conftest import wait_until, write_chats
+
+ROWS, BLOCK = 160, 20
+
+
+def settings(tiny_model: Path, *, every_pass: bool = False) -> RunSettings:
+    scoring = ScoringSettings(
+        model=str(tiny_model), max_length=96, shard_rows=BLOCK, device="cpu", ifd=every_pass, compile="never"
+    )
+    light = CalibrationSettings(share=0.2, epochs=1.0, method="lora")
+    return RunSettings(scoring=scoring, calibration=light if every_pass else None)
+
+
+def files_of(bench: Workbench, run: str) -> dict[str, str]:
+    """The hash of every shard and array of a run."""
+    folder = bench.folder.run(run)
+    paths = [path for of in (folder.base, folder.alone, folder.calibrated, folder.arrays) for path in of.glob("*")]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def score(folder: Path, rows: Path, asked: RunSettings, workers: int | None) -> dict[str, str]:
+    with Workbench(folder) as bench:
+        bench.ingest(rows, "chats")
+        run = bench.score("chats", asked, crew=CrewSettings(workers=workers)).run
+        return files_of(bench, run)
+
+
+def hands_of(job: JobFolder) -> list[psutil.Process]:
+    worker = job.worker()
+    assert worker is not None
+    return [child for child in psutil.Process(worker).children() if "spawn_main" in " ".join(child.cmdline())]
+
+
+def wait_until_gone(processes: list[psutil.Process]) -> None:
+    assert len(processes) == 2
+    wait_until(lambda: not any(one.is_running() and one.status() != "zombie" for one in processes), 60)
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_chats(tmp_path_factory.mktemp("rows") / "chats.jsonl", ROWS)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, rows: Path, tiny_model: Path) -> dict[str, str]:
+    """The files of a run that one process made undisturbed."""
+    return score(tmp_path_factory.mktemp("whole") / "workspace", rows, settings(tiny_model), None)
+
+
+def test_two_processes_leave_the_files_that_one_leaves(tmp_path: Path, tiny_model: Path) -> None:
+    rows, asked = write_chats(tmp_path / "chats.jsonl", 50), settings(tiny_model, every_pass=True)
+    one = score(tmp_path / "one", rows, asked, None)
+    assert sum(name.endswith(".safetensors") for name in one) == 3 * 3
+    assert score(tmp_path / "two", rows, asked, 2) == one
+
+
+def test_a_process_that_is_killed_costs_nothing(
+    tmp_path: Path, tiny_model: Path, rows: Path, whole: dict[str, str]
+) -> None:
+    with Workbench(tmp_path / "killed") as bench:
+        bench.ingest(rows, "chats")
+        run = bench.start_scoring("chats", settings(tiny_model), CrewSettings(workers=2))
+        job = JobFolder(bench.folder.run(run).path)
+        wait_until(lambda: any(bench.folder.run(run).base.glob("0*")), 240)
+        hands_of(job)[0].send_signal(signal.SIGKILL)
+        wait_until(lambda: job.progress().has_ended, 240)
+        assert job.progress().state == "done", job.progress()
+        assert files_of(bench, run) == whole
+
+
+def test_a_run_goes_on_whoever_worked_on_it_before(
+    tmp_path: Path, tiny_model: Path, rows: Path, whole: dict[str, str]
+) -> None:
+    """The driver is killed, the next one cancelled, and the last one is alone."""
+    asked = settings(tiny_model)
+    with Workbench(tmp_path / "stopped") as bench:
+        bench.ingest(rows, "chats")
+        run = bench.start_scoring("chats", asked, CrewSettings(workers=2))
+        folder, job = bench.folder.run(run), JobFolder(bench.folder.run(run).path)
+        wait_until(lambda: any(folder.base.glob("0*")), 240)
+        hands, worker = hands_of(job), job.worker()
+        assert worker is not None
+        os.kill(worker, signal.SIGKILL)
+        wait_until_gone(hands)
+        bench.resume_run(run)
+        wait_until(lambda: job.worker() is not None and len(hands_of(job)) == 2, 240)
+        hands = hands_of(job)
+        bench.cancel_run(run)
+        wait_until_gone(hands)
+        assert bench.score("chats", asked, crew=CrewSettings(workers=1)).run == run
+        assert json.loads(folder.crew.read_text())["workers"] == 1
+        assert files_of(bench, run) == whole
+
+
+class Killing(PassOrder):
+    """An order whose process dies of one block."""
+
+    def __call__(self) -> Callable[[ShardPlan], str | None]:
+        work = super().__call__()
+
+        def score(plan: ShardPlan) -> str | None:
+            if 25 in plan.rows:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return work(plan)
+
+        return score
+
+
+def test_a_block_that_kills_its_process_twice_is_left_unscored(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "PassOrder", Killing)
+    monkeypatch.setattr(Launcher, "start", lambda _, job: run_here(job.path))
+    with Workbench(tmp_path / "workspace") as bench:
+        bench.ingest(write_chats(tmp_path / "chats.jsonl", 60), "chats")
+        run = bench.score("chats", settings(tiny_model), crew=CrewSettings(workers=2)).run
+        reasons = dict(bench.runs.unscorable_reasons(run))
+        killed = "two worker processes died while they scored its block of rows: it was killed"
+        assert [count for reason, count in reasons.items() if reason.startswith(killed)] == [BLOCK]
+        unscored = np.flatnonzero(np.isnan(bench.pool(bench.runs.get(run)).nll))
+        assert set(range(20, 40)) <= set(unscored.tolist())
+        assert len(unscored) == sum(reasons.values()) < 30
+        assert bench.arrays(run).mean_features.shape[0] == 60
+        assert bench.select("chats", "fisher", "10", run=run).examples == 10
