@@ -15,7 +15,6 @@ from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 from setproctitle import setproctitle
@@ -23,6 +22,7 @@ from setproctitle import setproctitle
 from core.jobs import worker
 from core.jobs.launcher import REPOSITORY
 from core.jobs.launcher import start_process as start_cold
+from core.jobs.processes import nothing_as_main
 
 WORKER = "core.jobs.worker"
 PRELOADED = (
@@ -80,21 +80,9 @@ def start_warm(program: str, folder: Path) -> Fork | subprocess.Popen[bytes]:
 def fork(work: Callable[..., None], *arguments: object) -> BaseProcess:
     """A process that has loaded what is named above and does `work`; nothing of this one's pages runs in it."""
     process = FORKS.Process(target=work, args=arguments)
-    with _one_at_a_time, _no_page_as_main():
+    with _one_at_a_time, nothing_as_main():
         process.start()
     return process
-
-
-@contextmanager
-def _no_page_as_main() -> Iterator[None]:
-    """Streamlit's pages call themselves `__main__`, which a fork would run first."""
-    page, nothing = sys.modules["__main__"], ModuleType("__main__")
-    sys.modules["__main__"] = nothing
-    try:
-        yield
-    finally:
-        if sys.modules["__main__"] is nothing:
-            sys.modules["__main__"] = page
 
 
 def _do_nothing() -> None:

@@ -2,11 +2,13 @@
 
 import multiprocessing
 import os
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from core.jobs.crew import HandDied
@@ -34,7 +36,8 @@ class ProcessHand(Generic[Piece, Result]):
         spawning = multiprocessing.get_context("spawn")
         self._line, theirs = spawning.Pipe()
         self._process = spawning.Process(target=_serve, args=(theirs, prepare, dict(environment)), daemon=True)
-        self._process.start()
+        with nothing_as_main():
+            self._process.start()
         theirs.close()  # or its death would leave the line open
 
     def begin(self) -> None:
@@ -65,6 +68,19 @@ class ProcessHand(Generic[Piece, Result]):
             code = self._process.exitcode
             told = "it was killed, as the system does when memory runs out" if code == -9 else f"it ended with {code}"
             raise HandDied(told, by_piece=by_piece) from None
+
+
+@contextmanager
+def nothing_as_main() -> Iterator[None]:
+    """A process that is started meanwhile does not first run what calls itself `__main__` here: Streamlit's pages do,
+    and it would draw one."""
+    main, nothing = sys.modules["__main__"], ModuleType("__main__")
+    sys.modules["__main__"] = nothing
+    try:
+        yield
+    finally:
+        if sys.modules["__main__"] is nothing:
+            sys.modules["__main__"] = main
 
 
 def _unpack(answer: tuple[bool, Any]) -> Any:

@@ -2,11 +2,13 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import psutil
 import pytest
@@ -87,6 +89,17 @@ def test_every_piece_is_done_once_and_both_places_work(tmp_path: Path) -> None:
     assert {piece: result for piece, (result, _) in told.done.items()} == {piece: 2 * piece for piece in range(12)}
     assert {place for _, place in told.done.values()} == {"0", "1"}
     assert sorted(int(path.name.partition("-")[0]) for path in tmp_path.iterdir()) == list(range(12))
+
+
+def test_what_calls_itself_main_is_not_run_again_in_a_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = ModuleType("__main__")
+    page.__file__ = str(tmp_path / "page.py")
+    Path(page.__file__).write_text("raise SystemExit('a page was drawn')", encoding="utf-8")
+    monkeypatch.setitem(sys.modules, "__main__", page)
+    told = Told(1, Worker(tmp_path))
+    told.crew.work(range(2))
+    assert sorted(told.done) == [0, 1]
+    assert sys.modules["__main__"] is page
 
 
 def test_a_hand_that_dies_is_replaced_and_its_piece_done_again(tmp_path: Path) -> None:
