@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -31,6 +31,11 @@ Workspace = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="File to write; its suffix names the format.")]
+Workers = Annotated[int | None, typer.Option(help="Processes that work at once; one for each GPU if not given.")]
+Runner = Annotated[
+    Literal["local", "ray"], typer.Option(help="Where the work runs: on this machine, or on a Ray cluster.")
+]
+Address = Annotated[str | None, typer.Option(help="The Ray cluster's, such as host:6379.")]
 Assignments = Annotated[list[str] | None, typer.Option("--set", help="OPTION=VALUE, for any option of the method.")]
 
 

@@ -2,11 +2,11 @@
 
 import sys
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from core.commands import Assignments, Json, Output, Workspace, app, print_progress
+from core.commands import Address, Assignments, Json, Output, Runner, Workers, Workspace, app, print_progress
 from core.commands import run as run_command
 from core.errors import BadInput
 from core.settings import (
@@ -37,13 +37,9 @@ def score(
         str | None, typer.Option(help="Column whose groups all give their share to what is set aside.")
     ] = None,
     hold_out_seed: Annotated[int, typer.Option(help="Seed of what is set aside.")] = 0,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes that score at once; one for each GPU if not given.")
-    ] = None,
-    runner: Annotated[
-        Literal["local", "ray"], typer.Option(help="Where the work runs: on this machine, or on a Ray cluster.")
-    ] = "local",
-    address: Annotated[str | None, typer.Option(help="The Ray cluster's, such as host:6379.")] = None,
+    workers: Workers = None,
+    runner: Runner = "local",
+    address: Address = None,
     set: Assignments = None,
     workspace: Workspace = None,
     as_json: Json = False,

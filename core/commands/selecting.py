@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from core.commands import Assignments, Json, Output, Workspace, app, read_ids
+from core.commands import Address, Assignments, Json, Output, Runner, Workers, Workspace, app, read_ids
 from core.commands import run as run_command
 from core.errors import BadInput
 from core.selection.registry import CRITERIA, find_criterion
-from core.settings import Quota, RepeatSettings, parse_assignments
+from core.settings import CrewSettings, Quota, RepeatSettings, parse_assignments
 from core.workbench import Workbench
 
 
@@ -44,6 +44,9 @@ def select(
         typer.Option(help="How far to order, such as 100%; to twice the budget if not given."),
     ] = None,
     device: Annotated[str, typer.Option(help="Where gains are computed: auto takes a GPU if there is one.")] = "auto",
+    workers: Workers = None,
+    runner: Runner = "local",
+    address: Address = None,
     set: Assignments = None,
     workspace: Workspace = None,
     as_json: Json = False,
@@ -67,6 +70,7 @@ def select(
             repeats=RepeatSettings.checked(repeats=repeats, repeat_threshold=repeat_threshold),
             device=device,
             order_to=order_to,
+            crew=CrewSettings.checked(runner=runner, workers=workers, address=address),
         )
         print(f"Selected from scoring run {bench.selections.get(report.selection).run}", file=sys.stderr)
         if report.note and as_json:

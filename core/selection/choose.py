@@ -23,6 +23,8 @@ from core.selection.room import Room
 from core.selection.vectors import log_det
 from core.settings import Budget, Settings
 
+BOUND_TO_BUDGET = ("stochastic", "greedi")
+"""Searches whose order is that of one budget alone."""
 CURVE_TIMES, CURVE_ROWS = 4, 1_000
 """How far along its order the information is computed: so many times the picks, but at least so many rows."""
 
@@ -40,8 +42,8 @@ class Task:
 
     @property
     def is_free(self) -> bool:
-        """Whether its order is that of every budget: quotas and stochastic search look at the budget itself."""
-        return not self.room.has_quotas and getattr(self.settings, "search", "") != "stochastic"
+        """Whether its order is that of every budget: quotas and some searches look at the budget itself."""
+        return not self.room.has_quotas and getattr(self.settings, "search", "") not in BOUND_TO_BUDGET
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
@@ -12,6 +12,9 @@ from core.errors import BadInput
 from core.selection.factors import Factors
 from core.selection.ioptimal import second_moment
 from core.settings import Quota
+
+if TYPE_CHECKING:
+    from core.selection.parts import Spread
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ class Pool:
     `ifd_loss_ratio`, `ifd_perplexity_ratio` [N]; `factors` [Σ r_i, p] with `offsets` [N + 1]; `mean_features`
     [N, d]; `banned` and `pinned` are row numbers; of each group of `repeats` one example stands for all;
     `quotas` are about `groups`; designs are computed on `device`; `read_texts` gives prompt and response
-    of each row as one text. `withheld` are rows that a criterion itself sets aside.
+    of each row as one text; `spread`, if there is one, has the parts of a distributed search searched elsewhere.
+    `withheld` are rows that a criterion itself sets aside.
     """
 
     response_tokens: np.ndarray
@@ -78,6 +82,7 @@ class Pool:
     device: str = "cpu"
     withheld: frozenset[int] = field(default_factory=frozenset)
     read_texts: Callable[[], Sequence[str]] | None = None
+    spread: "Spread | None" = None
 
     @cached_property
     def scored(self) -> np.ndarray:

@@ -59,10 +59,10 @@ def of_rows(rows: np.ndarray, refused: dict[int, str] | None = None) -> Ordered:
     return Ordered((Ranking(np.asarray(rows, dtype=np.int64)),), refused=refused or {})
 
 
-def of_steps(steps: Iterator[Step], pool: Pool, room: Room) -> Ordered:
-    """The order of a search, followed until what it picked costs all that the room pays for."""
+def of_steps(steps: Iterator[Step], candidates: np.ndarray, room: Room) -> Ordered:
+    """The order in which a search takes these rows [n], followed until what it picked costs all that their room pays
+    for."""
     rows, gains, spent, evaluations, naive = list[int](), list[float](), 0, 0, 0
-    candidates = pool.candidates
     for step in steps if room.total > 0 else ():
         rows.append(step.row)
         gains.append(step.gain)

@@ -47,13 +47,19 @@ class Workers:
         """What makes a process see its own GPU alone."""
         return {"CUDA_VISIBLE_DEVICES": self.gpus[number % len(self.gpus)]} if self.gpus else {}
 
+    def places(self, cluster: Cluster, *, needs_gpu: bool, threads: int) -> tuple[int, int, int]:
+        """How many actors, with so many cores and GPUs each: one for each GPU of the cluster, or on a CPU for each of
+        its nodes, if not told otherwise."""
+        count = self.asked.workers or (cluster.gpus if needs_gpu else cluster.nodes)
+        return max(count, 1), 1 if needs_gpu else cluster.cores(threads), int(needs_gpu)
+
 
 def gather_workers(files: RunFolder, scoring: ScoringSettings) -> Workers:
     """Whom a run asks for. A device with a number is one GPU; asked before this process claims one for itself."""
     asked = CrewSettings()
     if files.crew.exists():
         asked = CrewSettings.model_validate_json(files.crew.read_text(encoding="utf-8"))
-    return Workers(asked, _visible_gpus() if scoring.device == "cuda" else [])
+    return Workers(asked, visible_gpus() if scoring.device == "cuda" else [])
 
 
 def share_out(
@@ -91,16 +97,15 @@ def _on_this_machine(of: Pass, workers: Workers) -> Iterator[Makers]:
 
 @contextmanager
 def _on_cluster(of: Pass, workers: Workers) -> Iterator[Makers]:
-    """One actor for each GPU of the cluster, or on a CPU for each of its nodes, if not told otherwise."""
+    """Actors, who find by a mark whether they see the run's folder."""
     mark, word = of.rows.files.path / MARK, uuid.uuid4().hex
     cluster = Cluster(workers.asked.address)
     try:
         mark.write_text(word)
         needs_gpu = of.rows.settings.scoring.device == "cuda"
-        count = workers.asked.workers or (cluster.gpus if needs_gpu else cluster.nodes)
-        cores = 1 if needs_gpu else cluster.cores(torch.get_num_threads())
+        count, cores, gpus = workers.places(cluster, needs_gpu=needs_gpu, threads=torch.get_num_threads())
         order = NodeOrder(PassOrder.of(of), mark, word)
-        yield [lambda: NodeHand(of, cluster.hand(order, cores, int(needs_gpu)))] * max(count, 1)
+        yield [lambda: NodeHand(of, cluster.hand(order, cores, gpus))] * count
     finally:
         mark.unlink(missing_ok=True)
         cluster.leave()
@@ -132,6 +137,7 @@ class NodeHand:
         self._hand.leave()
 
 
-def _visible_gpus() -> list[str]:
+def visible_gpus() -> list[str]:
+    """What CUDA_VISIBLE_DEVICES calls this machine's GPUs, or those of them that it names."""
     named = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     return named or [str(number) for number in range(torch.cuda.device_count())]

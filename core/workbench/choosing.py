@@ -22,7 +22,8 @@ from core.selection.logdet import LogDet
 from core.selection.pool import Pool
 from core.selection.ranking import Ordered
 from core.selection.registry import find_criterion
-from core.settings import Budget, Quota, RepeatSettings, Settings
+from core.settings import Budget, CrewSettings, Quota, RepeatSettings, Settings
+from core.tasks.parts import spread_over
 from core.workbench.base import keep_last
 from core.workbench.pools import MOST_POOLS, Pools
 from core.workbench.requests import Request, as_ordered, as_stored, name_repeats
@@ -63,13 +64,15 @@ class Choosing(Pools):
         repeats: RepeatSettings | None = None,
         device: str = "auto",
         order_to: str | None = None,
+        crew: CrewSettings | None = None,
         follow: Follower = lambda *_: None,
     ) -> SelectionReport:
         """Select from a dataset's newest finished run, or the one named; pins, bans and target are example ids.
 
         The pins and bans that stand for the dataset apply too. A `target` of examples, or the run of another
         dataset, is what `ioptimal` serves. The order goes on to `order_to`, a budget, or to twice the budget.
-        `follow` is called with what is done, how far it is, and how far it goes.
+        `crew` searches the parts of a search in parts. `follow` is called with what is done, how far it is, and how
+        far it goes.
         Raises BadInput for an unknown criterion, a budget of nothing or of more than there is, quotas that
         cannot be kept, and for a criterion whose passes this run lacks.
         """
@@ -93,7 +96,7 @@ class Choosing(Pools):
             repeats=name_repeats(repeats or RepeatSettings()),
         )
         with followed_by(follow):
-            return self.select_request(request, given, device, Budget.parse(order_to) if order_to else None)
+            return self.select_request(request, given, device, Budget.parse(order_to) if order_to else None, crew)
 
     def _check_not_held_out(self, run: RunRow, rows: set[int]) -> None:
         aside = rows & set(self.held_out(run.run)[0].tolist())
@@ -105,7 +108,12 @@ class Choosing(Pools):
 
     @needs(Role.CURATOR, "make a selection")
     def select_request(
-        self, request: Request, given: Standing, device: str = "auto", further: Budget | None = None
+        self,
+        request: Request,
+        given: Standing,
+        device: str = "auto",
+        further: Budget | None = None,
+        crew: CrewSettings | None = None,
     ) -> SelectionReport:
         """Make the selection that a request describes, or find it; `given` are the pins and bans of its own, beside
         those that stand for the dataset."""
@@ -113,7 +121,8 @@ class Choosing(Pools):
         if further or not self.selections.has(name):
             settings, amount = rule.settings.checked(**request.settings), Budget.parse(request.budget)
             with _numbers_in_reach():
-                task = prepare(self.pool_of(request, device), rule, amount, settings, request.seed)
+                pool = replace(self.pool_of(request, device), spread=spread_over(crew or CrewSettings(), device))
+                task = prepare(pool, rule, amount, settings, request.seed)
                 ordered = self.ordered(request, task, further)
                 self._store(request, given, task, ordered, choose(task, ordered))
         return _report(self.selections.get(name))

@@ -11,7 +11,7 @@ import pyarrow as pa
 from core.choices import Cover, Outcome, SelectionRow
 from core.errors import BadInput
 from core.people import Role
-from core.selection.choose import information_ridge, view
+from core.selection.choose import BOUND_TO_BUDGET, information_ridge, view
 from core.selection.covers import Covers
 from core.selection.registry import find_criterion
 from core.workbench.base import check_target
@@ -149,7 +149,8 @@ def tell_outcome(outcome: Outcome, selection: SelectionRow, names: Sequence[str]
         return f"the quota of {outcome.detail} is full, or what is left is held back for another group"
     if outcome.enters is not None:
         return f"over budget: would enter at {outcome.enters:,} {selection.unit}"
-    if selection.settings["quotas"] or selection.settings.get("search") == "stochastic" or not selection.curve:
+    is_bound = selection.settings["quotas"] or selection.settings.get("search") in BOUND_TO_BUDGET
+    if is_bound or not selection.curve:
         return f"over budget: {selection.criterion} took others first"
     return f"over budget: would enter beyond {selection.curve['reach']:,} {selection.unit}, where its order ends"
 

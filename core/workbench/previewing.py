@@ -75,7 +75,7 @@ class Previewing(Choosing):
         task = replace(kept.task, pool=pool, allowance=allowance, room=make_room(pool, allowance))
         is_same = set(pool.pinned) == set(kept.task.pool.pinned) and pool.banned == kept.task.pool.banned
         if not task.is_free and not (is_same and budget is None):
-            raise BadInput("With quotas or stochastic search only selecting again tells what would change.")
+            raise BadInput("With quotas, stochastic or greedi search only selecting again tells what would change.")
         ordered = kept.ordered if is_same else self._order_around(kept, task, decided)
         held = math.inf if ordered.is_complete else _reach(ordered, task)
         if held < task.room.total:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from core.choices import SelectionRow, StoredOrder
+from core.selection.choose import BOUND_TO_BUDGET
 from core.selection.ranking import Ordered, Ranking
 from core.selection.registry import find_criterion
 from core.settings import Quota, RepeatSettings
@@ -36,7 +37,7 @@ class Request:
     def order_name(self, unit: str) -> str:
         """The name of the order it is cut from: that of any budget in this unit, unless the budget shapes it."""
         described = asdict(self) | {"unit": unit}
-        is_free = not self.quotas and self.settings.get("search") != "stochastic"
+        is_free = not self.quotas and self.settings.get("search") not in BOUND_TO_BUDGET
         return _hash(described | {"budget": ""} if is_free else described)
 
     def recorded(self) -> dict[str, Any]:

@@ -62,6 +62,20 @@ def naive_greedy(factors: Sequence[np.ndarray], count: int, ridge: float) -> lis
     return chosen
 
 
+def greedi(factors: Sequence[np.ndarray], parts: Sequence[Sequence[int]], count: int, each: int, ridge: float) -> float:
+    """What GreeDi reaches with these parts, by Mirzasoleiman's algorithm 2: the better of greedy over what the parts'
+    own greedy searches picked, and of the best of these where they picked as many."""
+
+    def greedy_among(rows: Sequence[int], most: int) -> list[int]:
+        chosen = naive_greedy([factors[row] for row in rows], min(most, len(rows)), ridge)
+        return [rows[place] for place in chosen]
+
+    found = [greedy_among(sorted(part), each) for part in parts]
+    union = sorted(row for rows in found for row in rows)
+    rivals = [greedy_among(union, count), *(rows for rows in found if each == count)]
+    return max(log_det_information(factors, rows, ridge) for rows in rivals)
+
+
 def best_subset(factors: Sequence[np.ndarray], count: int, ridge: float, costs: Sequence[int] | None = None) -> float:
     """The largest f(S) over all subsets of `count`, or over all whose costs are at most `count`."""
     sizes = [count] if costs is None else range(len(factors) + 1)

@@ -18,11 +18,12 @@ from core.jobs import cluster
 from core.jobs.folder import JobFolder
 from core.jobs.launcher import Launcher
 from core.jobs.worker import run_here
+from core.selection.registry import find_criterion
 from core.settings import CrewSettings, RunSettings, ScoringSettings
 from core.tasks import crew
 from core.tasks.orders import NodeOrder
 from core.workbench import Workbench
-from tests.conftest import wait_until, write_chats
+from tests.conftest import Scored, wait_until, write_chats
 from tests.workbench.test_crews import files_of
 
 pytestmark = pytest.mark.skipif(not find_spec("ray"), reason="requirements-cluster.txt is not installed")
@@ -121,6 +122,15 @@ def test_scores_are_sent_back_from_a_node_that_does_not_see_the_files(
         bench.ingest(rows, "chats")
         run = bench.score("chats", settings, crew=CrewSettings(runner="ray", address=nodes.address, workers=1)).run
         assert files_of(bench, run) == local
+
+
+def test_parts_are_searched_by_the_clusters_nodes(tmp_path: Path, nodes: Any, scored: Scored) -> None:
+    settings, chosen = find_criterion("fisher").settings(search="greedi", parts=4), []
+    for asked in (CrewSettings(workers=1), CrewSettings(runner="ray", address=nodes.address, workers=2)):
+        with Workbench(shutil.copytree(scored.workspace, tmp_path / asked.runner)) as bench:
+            report = bench.select("chats", "fisher", "8", settings=settings, crew=asked)
+            chosen.append(bench.selections.picks(report.selection))
+    assert chosen[0] == chosen[1]
 
 
 def test_a_cluster_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,23 +3,28 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 
+from core.choices import Pick
 from core.jobs.folder import JobFolder
 from core.jobs.launcher import Launcher
+from core.jobs.processes import ProcessHand
 from core.jobs.worker import run_here
 from core.scoring.shards import ShardPlan
+from core.selection.registry import find_criterion
 from core.settings import CalibrationSettings, CrewSettings, RunSettings, ScoringSettings
-from core.tasks import crew
+from core.tasks import crew, parts
 from core.tasks.orders import PassOrder
 from core.workbench import Workbench
-from tests.conftest import wait_until, write_chats
+from tests.conftest import Scored, wait_until, write_chats
 
 ROWS, BLOCK = 160, 20
 
@@ -111,6 +116,28 @@ def test_a_run_goes_on_whoever_worked_on_it_before(
         assert bench.score("chats", asked, crew=CrewSettings(workers=1)).run == run
         assert json.loads(folder.crew.read_text())["workers"] == 1
         assert files_of(bench, run) == whole
+
+
+@pytest.mark.parametrize("budget", ["9", "60tok"])
+def test_parts_searched_by_two_processes_give_the_selection_that_one_gives(
+    tmp_path: Path, scored: Scored, budget: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = list[ProcessHand]()
+
+    def hand(*asked: Any) -> ProcessHand:
+        made.append(ProcessHand(*asked))
+        return made[-1]
+
+    monkeypatch.setattr(parts, "ProcessHand", hand)
+    settings, chosen = find_criterion("fisher").settings(search="greedi", parts=3), list[list[Pick]]()
+    for workers in (1, 2):
+        folder = shutil.copytree(scored.workspace, tmp_path / str(workers))
+        with Workbench(folder) as bench:
+            asked = CrewSettings(workers=workers)
+            report = bench.select("chats", "fisher", budget, settings=settings, crew=asked)
+            chosen.append(bench.selections.picks(report.selection))
+    assert len(made) == 2 * (1 if budget == "9" else 2)  # tokens make two rankings
+    assert chosen[0] == chosen[1]
 
 
 class Killing(PassOrder):

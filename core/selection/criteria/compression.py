@@ -59,7 +59,7 @@ def rank_zip(pool: Pool, room: Room, settings: ZipSettings, _: int) -> Ordered:
         selected.append(_encode(texts[pin]))
     within = room.copy() if room.has_quotas else room.without_limit()
     steps = _search(selected, [_encode(texts[row]) for row in pool.candidates], pool.candidates, within, settings)
-    found = of_steps(steps, pool, room)
+    found = of_steps(steps, pool.candidates, room)
     return Ordered((Ranking(found.rankings[0].rows),), found.is_complete)
 
 

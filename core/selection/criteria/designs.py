@@ -15,6 +15,7 @@ from core.selection.criterion import Criterion
 from core.selection.design import Design
 from core.selection.greedy import Plan, Search, search_greedy
 from core.selection.ioptimal import PredictiveVariance
+from core.selection.parts import Dealing, search_in_parts
 from core.selection.pool import Pool
 from core.selection.ranking import Ordered, of_steps
 from core.selection.room import Room
@@ -25,13 +26,23 @@ from core.settings import Settings
 class DesignSettings(Settings):
     """Greedy search for an optimal design."""
 
-    search: Search = Field(
+    search: Literal[Search, "greedi"] = Field(
         "lazy",
         description="lazy picks what naive picks, sooner; stochastic looks at a random sample at each pick, for pools "
-        "of millions.",
+        "of millions; greedi searches parts of the pool, wherever they lie, and then what these picked.",
     )
     epsilon: float = Field(
         0.1, gt=0, lt=1, description="Of stochastic search: what it may lose, ε in 1 − 1/e − ε; less looks at more."
+    )
+    parts: int = Field(
+        8, ge=2, le=100_000, description="Of greedi: how many parts the pool is dealt into, at random by the seed."
+    )
+    oversample: float = Field(
+        4.0,
+        ge=1,
+        le=1_000,
+        description="Of greedi: how many budgets the parts pick together, of which the last search takes one. As many "
+        "as there are parts is the published method.",
     )
     ridge: float = Field(
         1.0, ge=1e-6, le=1e6, description="λ of V = λI + Σ FᵀF; features have root-mean-square norm 1 over the pool."
@@ -67,10 +78,10 @@ def rank_design(
     In tokens two rankings, by gain and by gain per token. `handicaps` [n candidates] divide each gain.
     """
     ones = np.ones(len(pool.candidates)) if handicaps is None else handicaps
-    plain = _search(pool, room, settings, seed, ones)
+    plain = _search(pool, room, settings, seed, ones, np.ones_like(room.costs))
     if bool((room.costs == 1).all()):
         return plain
-    by_cost = _search(pool, room, settings, seed, ones * room.costs)
+    by_cost = _search(pool, room, settings, seed, ones, room.costs)
     return Ordered(
         (*plain.rankings, *by_cost.rankings),
         plain.is_complete and by_cost.is_complete,
@@ -79,14 +90,24 @@ def rank_design(
     )
 
 
-def _search(pool: Pool, room: Room, settings: DesignSettings, seed: int, weights: np.ndarray) -> Ordered:
-    """Greedy within quotas, or without any the free order until the room is paid."""
-    objective, candidates = make_objective(pool, settings), pool.candidates
-    objective.add_all(np.array(pool.pinned, dtype=np.int64))
+def _search(
+    pool: Pool, room: Room, settings: DesignSettings, seed: int, handicaps: np.ndarray, prices: np.ndarray
+) -> Ordered:
+    """Greedy within quotas, or without any the free order until the room is paid; by gain for the price."""
+
+    def with_pins() -> Design:
+        objective = make_objective(pool, settings)
+        objective.add_all(np.array(pool.pinned, dtype=np.int64))
+        return objective
+
+    candidates, weights = pool.candidates, handicaps * prices
+    if settings.search == "greedi":
+        dealing = Dealing(settings.parts, settings.oversample, seed)
+        return search_in_parts(pool, room, with_pins, dealing, weights, handicaps)
     picks = max(1, round(room.total / room.costs.mean())) if len(candidates) else 1
     plan = Plan(settings.search, settings.epsilon, seed, min(picks, max(1, len(candidates))))
     within = room.copy() if room.has_quotas else room.without_limit()
-    return of_steps(search_greedy(objective, candidates, within, plan, weights), pool, room)
+    return of_steps(search_greedy(with_pins(), candidates, within, plan, weights), candidates, room)
 
 
 CRITERIA = (

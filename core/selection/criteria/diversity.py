@@ -53,7 +53,7 @@ class ClusteredSettings(Settings):
 
 def rank_kcenter(pool: Pool, room: Room, _: KCenterSettings, __: int) -> Ordered:
     """Farthest-first from the pins, else from the candidate nearest to the mean, until the room is paid."""
-    return of_steps(_search_farthest(pool, _within(room)), pool, room)
+    return of_steps(_search_farthest(pool, _within(room)), pool.candidates, room)
 
 
 def rank_facility(pool: Pool, room: Room, _: FacilitySettings, __: int) -> Ordered:
@@ -134,7 +134,8 @@ def _search_facility(pool: Pool, room: Room, weights: np.ndarray) -> Ordered:
     objective = FacilityLocation(pool.mean_features[pool.rows], pool.rows, pool.device)
     for pin in pool.pinned:
         objective.add(pin)
-    return of_steps(search_greedy(objective, pool.candidates, _within(room), Plan("lazy"), weights), pool, room)
+    steps = search_greedy(objective, pool.candidates, _within(room), Plan("lazy"), weights)
+    return of_steps(steps, pool.candidates, room)
 
 
 def _centred(pool: Pool, *rows: np.ndarray) -> Tensor:

@@ -1,0 +1,179 @@
+"""How is a pool chosen from that no single search can hold? In parts, and then among what these chose.
+
+GreeDi (Mirzasoleiman and others 2013): the candidates are dealt at random into m parts, each is searched greedily by
+itself, wherever it lies, and a last greedy search over what all of them picked makes the selection, unless what one
+part picked holds more. Where each part picks as much as the whole budget pays for, at least (1 − 1/e)/2 of the best is
+reached in expectation, since the parts are random (Barbosa and others 2015). With a budget of a tenth of the pool
+that would be all of every part: so they pick `oversample` budgets together.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from core.errors import BadInput
+from core.selection.design import Design
+from core.selection.factors import Factors
+from core.selection.following import follow, followed_by
+from core.selection.greedy import Plan, search_greedy
+from core.selection.ioptimal import PredictiveVariance
+from core.selection.pool import Pool
+from core.selection.ranking import Ordered, of_steps
+from core.selection.room import Room
+from core.selection.vectors import log_det
+
+PARTS_STREAM = 2
+"""Apart from the streams that random subsets are drawn from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Candidates that are searched by themselves: `rows` [n] ascending, their `costs` [n], the `weights` [n] that
+    their gains are divided by, and what may be spent in all."""
+
+    rows: np.ndarray
+    costs: np.ndarray
+    weights: np.ndarray
+    total: int
+
+    def search(self, objective: Design) -> Ordered:
+        """Pick greedily until what was picked costs all that may be spent. `objective` holds the pins."""
+        free = Room(self.costs, int(self.costs.sum()))
+        plan = Plan(picks=max(1, min(len(self.rows), round(self.total / self.costs.mean()))))
+        steps = search_greedy(objective, self.rows, free, plan, self.weights)
+        return of_steps(steps, self.rows, Room(self.costs, self.total))
+
+
+@dataclass(frozen=True)
+class PartSearch:
+    """How a part is searched, as an order that another process can carry out.
+
+    `factors` [Σ r_i, p] with `offsets` [N + 1], or the file that holds them; `moment` [p, p] where the objective is
+    I-optimality's; `pinned` rows are in the design first.
+    """
+
+    factors: Path | np.ndarray
+    offsets: np.ndarray
+    device: str
+    ridge: float
+    moment: np.ndarray | None
+    pinned: tuple[int, ...]
+    threads: int
+
+    @classmethod
+    def of(cls, pool: Pool, objective: Design) -> "PartSearch":
+        """The order for a pool's parts."""
+        values = pool.factors
+        path = values.filename if isinstance(values, np.memmap) else None
+        is_variance = isinstance(objective, PredictiveVariance)
+        return cls(
+            factors=np.asarray(values) if path is None else Path(str(path)),
+            offsets=pool.offsets,
+            device=pool.device,
+            ridge=objective.ridge,
+            moment=pool.moment.cpu().numpy() if is_variance else None,
+            pinned=pool.pinned,
+            threads=torch.get_num_threads(),
+        )
+
+    def shared_by(self, workers: int) -> "PartSearch":
+        """The same, where so many work on one machine at once."""
+        return replace(self, threads=max(1, self.threads // workers))
+
+    def __call__(self) -> Callable[[Part], Ordered]:
+        """Open the factors; what then searches a part. Raises BadInput where their file is not to be seen."""
+        torch.set_num_threads(self.threads)
+        factors = Factors(self._open(), self.offsets, self.device)
+        moment = None if self.moment is None else torch.from_numpy(self.moment)
+
+        def search(part: Part) -> Ordered:
+            if moment is None:
+                objective: Design = log_det(factors, self.ridge)
+            else:
+                objective = PredictiveVariance(factors, self.ridge, moment)
+            objective.add_all(np.array(self.pinned, dtype=np.int64))
+            return part.search(objective)
+
+        return search
+
+    def _open(self) -> np.ndarray:
+        if not isinstance(self.factors, Path):
+            return self.factors
+        try:
+            values: np.ndarray = np.load(self.factors, mmap_mode="r", allow_pickle=False)
+        except FileNotFoundError:
+            raise BadInput(
+                f"A node does not see {str(self.factors)!r}; parts are searched on a cluster where the workspace lies "
+                "on storage that all its nodes share."
+            ) from None
+        return values
+
+
+Spread = Callable[[PartSearch, Sequence[Part]], Iterable[Ordered]]
+"""Who searches the parts: what each of them picked, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dealing:
+    """Into how many parts the candidates are dealt, how many budgets these pick together, and the seed."""
+
+    parts: int
+    oversample: float
+    seed: int
+
+    def deal(self, rows: np.ndarray, room: Room, weights: np.ndarray) -> list[Part]:
+        """The parts, each with its share of the rows at random and of what is to be picked."""
+        count = max(1, min(self.parts, len(rows)))
+        total = min(room.total, math.ceil(self.oversample * room.total / count))
+        order = np.random.default_rng([self.seed, PARTS_STREAM]).permutation(len(rows))
+        dealt = (np.sort(positions) for positions in np.array_split(order, count))
+        return [Part(rows[each], room.costs[each], weights[each], total) for each in dealt]
+
+
+def search_in_parts(
+    pool: Pool, room: Room, empty: Callable[[], Design], dealing: Dealing, weights: np.ndarray, worth: np.ndarray
+) -> Ordered:
+    """GreeDi's order of the candidates, until the room is paid.
+
+    `empty` makes the objective with the pins in it; gains are divided by `weights` [n] when they are compared, and by
+    `worth` [n] when selections are. Raises BadInput for quotas, which a part cannot keep for the whole.
+    """
+    if room.has_quotas:
+        raise BadInput("Search greedi keeps no quotas, since a part does not see the others; take lazy or stochastic.")
+    rows = pool.candidates
+    parts = dealing.deal(rows, room, weights)
+    found = list(_search_parts(pool, parts, empty))
+    picked = np.unique(np.searchsorted(rows, np.concatenate([of.rankings[0].rows for of in found])))
+    last = Part(rows[picked], room.costs[picked], weights[picked], room.total).search(empty())
+    rivals = [of for of, part in zip(found, parts, strict=True) if part.total == room.total]
+    best = max([last, *rivals], key=lambda of: _value(of, rows, worth))
+    picks = len(best.rankings[0].rows)
+    return replace(
+        best,
+        is_complete=picks == len(rows),
+        evaluations=last.evaluations + sum(of.evaluations for of in found),
+        naive_evaluations=picks * len(rows) - picks * (picks - 1) // 2,
+    )
+
+
+def _search_parts(pool: Pool, parts: Sequence[Part], empty: Callable[[], Design]) -> Iterable[Ordered]:
+    if pool.spread and len(parts) > 1:
+        found = pool.spread(PartSearch.of(pool, empty()), parts)
+    else:
+        found = (_quietly(part, empty()) for part in parts)
+    return follow("Ordering the parts", found, len(parts))
+
+
+def _quietly(part: Part, objective: Design) -> Ordered:
+    with followed_by(lambda *_: None):
+        return part.search(objective)
+
+
+def _value(ordered: Ordered, rows: np.ndarray, worth: np.ndarray) -> float:
+    ranking = ordered.rankings[0]
+    assert ranking.gains is not None
+    return float((ranking.gains / worth[np.searchsorted(rows, ranking.rows)]).sum())
