@@ -86,9 +86,9 @@ def test_pins_are_known_to_every_part_and_bans_are_in_none() -> None:
     values = np.concatenate([pool.factors, *[30 * pool.factors[first:last]] * 2])  # twins, as rows 80 and 81
     offsets = np.concatenate([pool.offsets, pool.offsets[-1] + (last - first) * np.array([1, 2])])
     part = Part(np.array([*range(60, 80), 81]), np.ones(21, np.int64), np.ones(21), 8)
-    for pins, is_picked in (((80,), False), ((), True)):
+    for pins, comes_first in (((80,), False), ((), True)):
         search = PartSearch(values, offsets, "cpu", 1.0, None, pins, 1)()
-        assert (81 in search(part).rankings[0].rows) is is_picked
+        assert (int(search(part).rankings[0].rows[0]) == 81) is comes_first
 
 
 @given(st.integers(0, 200), st.integers(40, 200))
