@@ -32,6 +32,7 @@ PROMISED = {
     "claims.py": {"claims", "everything"},
     "shakespeare.py": {"passages", "fisher", "clustered", "random", "verdict"},
     "fuzz.py": {"files", "failures", "outcomes"},
+    "greedi.py": {"searches", "plan"},
     "rules.py": {"compared", "different", "pattern", "negative"},
     "fisher_synthetic.py": {"seeds", "independent", "autoregressive", "fisher_below_random_everywhere"},
 }

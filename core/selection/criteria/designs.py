@@ -6,10 +6,10 @@ the better of it and of greedy by gain per token is taken, which for a submodula
 constant-factor guarantee.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from core.selection.criterion import Criterion
 from core.selection.design import Design
@@ -47,6 +47,13 @@ class DesignSettings(Settings):
     ridge: float = Field(
         1.0, ge=1e-6, le=1e6, description="λ of V = λI + Σ FᵀF; features have root-mean-square norm 1 over the pool."
     )
+
+    @model_serializer(mode="wrap")
+    def _without_parts_that_are_not_made(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A selection that is not made in parts is named as it was before there were any."""
+        values: dict[str, Any] = write(self)
+        unused = () if self.search == "greedi" else ("parts", "oversample")
+        return {name: value for name, value in values.items() if name not in unused}
 
 
 class FisherSettings(DesignSettings):
