@@ -257,3 +257,57 @@ class ProofReport:
     groups: list[Compared] = field(default_factory=list)
     answers: str = ""
     notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a sample of so many `rows` took on a device; `scorable` of them have `mean_tokens` each, prompts too.
+
+    One pass took `pass_seconds`, that over the responses alone `alone_seconds`; tuning on `tuned_tokens` took
+    `tuning_seconds`; one look at every factor `look_seconds`, and choosing so many `picks` `search_seconds`. The
+    device, or without a GPU the process, held `memory_mb` at most; the files had so many bytes."""
+
+    rows: int
+    scorable: int
+    device: str
+    mean_tokens: float
+    sd_tokens: float
+    loading_seconds: float
+    pass_seconds: float
+    alone_seconds: float
+    tuned_tokens: int
+    tuning_seconds: float
+    look_seconds: float
+    search_seconds: float
+    picks: int
+    memory_mb: float
+    input_bytes: int
+    shard_bytes: int
+    array_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long a pool takes on so many `gpus`, of which calibrating and choosing use one; `cost` in the unit of the
+    price, None without one."""
+
+    gpus: int
+    scoring_seconds: float
+    calibrating_seconds: float
+    choosing_seconds: float
+    hours: float
+    gpu_hours: float
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a whole pool will take. Its `tokens` may be off by the share `tokens_off` (95 %); each GPU needs
+    `memory_mb`, the workspace `disk_bytes` at most, models aside."""
+
+    rows: int
+    tokens: int
+    tokens_off: float
+    memory_mb: float
+    disk_bytes: int
+    waits: list[Wait]

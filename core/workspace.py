@@ -7,6 +7,7 @@ models/                models unpacked or made here
 kernels/               compiled kernels, made again when missing
 exports/               files for trainers
 checks/<check>/        dry runs of trainers over exported files
+trials/<trial>/        what a sample of a pool took
 proofs/<proof>/        what a proof fine-tunes
 tunes/                 what each fine-tune of a proof made of the held-out examples; proofs share them
 loads/<load>/          blocks of a dataset that is being loaded
@@ -68,6 +69,11 @@ class WorkspaceFolder:
     def checks(self) -> Path:
         """One folder a trainer's dry run over a file."""
         return self.path / "checks"
+
+    @property
+    def trials(self) -> Path:
+        """One folder a trial of a pool's sample."""
+        return self.path / "trials"
 
     @property
     def proofs(self) -> Path:

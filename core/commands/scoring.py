@@ -9,27 +9,67 @@ import typer
 from core.commands import Address, Assignments, Json, Output, Runner, Workers, Workspace, app, print_progress
 from core.commands import run as run_command
 from core.errors import BadInput
+from core.reports import Forecast, Trial
 from core.settings import (
     CalibrationSettings,
     CrewSettings,
     HeldOutSettings,
     RunSettings,
     ScoringSettings,
+    TrialSettings,
     parse_assignments,
 )
 from core.workbench import Workbench
+
+Model = Annotated[str, typer.Option(help="A local folder, a hub id, or 'embedded'.")]
+Calibrate = Annotated[float | None, typer.Option(help="Random share to calibrate on; 0.1 if not given.")]
+CalibratedModel = Annotated[str | None, typer.Option(help="A fine-tuned model, instead of calibrating.")]
+NoCalibration = Annotated[bool, typer.Option("--no-calibration", help="Only the base pass.")]
+MaxLength = Annotated[int | None, typer.Option(help="Tokens of an example that the model is shown.")]
+Dtype = Annotated[str | None, typer.Option(help="auto, bfloat16, float16 or float32.")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+
+
+@app.command()
+def plan(
+    name: Annotated[str, typer.Argument(help="The dataset.")],
+    model: Model = "embedded",
+    calibrate: Calibrate = None,
+    calibrated_model: CalibratedModel = None,
+    no_calibration: NoCalibration = False,
+    max_length: MaxLength = None,
+    dtype: Dtype = None,
+    device: Device = None,
+    rows: Annotated[int | None, typer.Option(help="Rows of the sample; 200 if not given.")] = None,
+    pool: Annotated[int | None, typer.Option(help="Foretell a pool of so many rows like these, instead.")] = None,
+    price: Annotated[float | None, typer.Option(help="What a GPU costs for an hour, in any currency.")] = None,
+    set: Assignments = None,
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """Time a sample of a dataset, and foretell what all of it takes on 1, 8 or 64 such devices."""
+
+    def run(bench: Workbench) -> Any:
+        given = {"model": model, "max_length": max_length, "dtype": dtype, "device": device}
+        settings = run_settings(_given(given, set), calibrate, calibrated_model, no_calibration)
+        sample = TrialSettings.checked(**_given({"rows": rows}))
+        trial = bench.try_out(name, settings, sample, print_progress())
+        measured, forecast = bench.foretell(trial, price, pool)
+        return asdict(forecast) | {"trial": asdict(measured)} if as_json else _readable(measured, forecast)
+
+    run_command(workspace, as_json, run)
 
 
 @app.command()
 def score(
     name: Annotated[str, typer.Argument(help="The dataset.")],
-    model: Annotated[str, typer.Option(help="A local folder, a hub id, or 'embedded'.")] = "embedded",
-    calibrate: Annotated[float | None, typer.Option(help="Random share to calibrate on; 0.1 if not given.")] = None,
-    calibrated_model: Annotated[str | None, typer.Option(help="A fine-tuned model, instead of calibrating.")] = None,
-    no_calibration: Annotated[bool, typer.Option("--no-calibration", help="Only the base pass.")] = False,
-    max_length: Annotated[int | None, typer.Option(help="Tokens of an example that the model is shown.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="auto, bfloat16, float16 or float32.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    model: Model = "embedded",
+    calibrate: Calibrate = None,
+    calibrated_model: CalibratedModel = None,
+    no_calibration: NoCalibration = False,
+    max_length: MaxLength = None,
+    dtype: Dtype = None,
+    device: Device = None,
     hold_out: Annotated[
         float | None, typer.Option(help="Share to set aside for a proof, never selectable, such as 0.05.")
     ] = None,
@@ -48,13 +88,8 @@ def score(
 
     def run(bench: Workbench) -> Any:
         given = {"model": model, "max_length": max_length, "dtype": dtype, "device": device}
-        settings = _run_settings(
-            {key: value for key, value in given.items() if value is not None} | parse_assignments(set or []),
-            calibrate,
-            calibrated_model,
-            no_calibration,
-            _held_out(hold_out, hold_out_by, hold_out_seed),
-        )
+        held_out = _held_out(hold_out, hold_out_by, hold_out_seed)
+        settings = run_settings(_given(given, set), calibrate, calibrated_model, no_calibration, held_out)
         crew = CrewSettings.checked(runner=runner, workers=workers, address=address)
         report = bench.score(name, settings, print_progress(), crew)
         counted = [f"{count:,} unscorable: {reason}" for reason, count in bench.runs.unscorable_reasons(report.run)]
@@ -90,12 +125,38 @@ def pattern(run: str, workspace: Workspace = None, as_json: Json = False) -> Non
     run_command(workspace, as_json, tell)
 
 
-def _run_settings(
+def _given(options: dict[str, Any], assignments: list[str] | None = None) -> dict[str, Any]:
+    """The options that were given, and those of --set."""
+    return {name: value for name, value in options.items() if value is not None} | parse_assignments(assignments or [])
+
+
+def _readable(trial: Trial, forecast: Forecast) -> dict[str, Any]:
+    """What `plan` prints for a reader."""
+    told: dict[str, Any] = {
+        "measured": f"{trial.rows:,} rows on {trial.device}, {trial.mean_tokens:,.0f} tokens each",
+        "foretold": f"{forecast.rows:,} rows, {forecast.tokens:,} tokens ± {forecast.tokens_off:.0%}",
+        "memory of each device": f"{forecast.memory_mb:,.0f} MB",
+        "disk": f"{forecast.disk_bytes / 1e6:,.0f} MB, models aside",
+    }
+    for wait in forecast.waits:
+        parts = {
+            "scoring": wait.scoring_seconds,
+            "calibrating": wait.calibrating_seconds,
+            "choosing a tenth": wait.choosing_seconds,
+        }
+        each = ", ".join(f"{what} {seconds / 3600:,.2f}" for what, seconds in parts.items())
+        cost = "" if wait.cost is None else f", cost {wait.cost:,.2f}"
+        devices = "1 device" if wait.gpus == 1 else f"{wait.gpus:,} devices"
+        told[f"hours on {devices}"] = f"{wait.hours:,.2f} ({each}), {wait.gpu_hours:,.2f} device hours{cost}"
+    return told
+
+
+def run_settings(
     options: dict[str, Any],
     share: float | None,
     calibrated_model: str | None,
     no_calibration: bool,
-    held_out: HeldOutSettings | None,
+    held_out: HeldOutSettings | None = None,
 ) -> RunSettings:
     """Sort options into the settings that know them. Raises BadInput for an unknown one."""
     if sum([share is not None, calibrated_model is not None, no_calibration]) > 1:

@@ -17,6 +17,7 @@ from core.settings.scoring import (
     ScoringSettings,
 )
 from core.settings.selecting import Budget, Quota, RepeatSettings
+from core.settings.trial import TrialSettings
 
 __all__ = [
     "EMBEDDED_MODEL",
@@ -37,5 +38,6 @@ __all__ = [
     "ScoringSettings",
     "Settings",
     "Trainer",
+    "TrialSettings",
     "parse_assignments",
 ]

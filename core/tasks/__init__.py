@@ -35,6 +35,14 @@ def score(folder: Path, progress: Progress, *, run: str, settings: dict[str, Any
     return ScoringRun(files, run, claim_device(asked), workers, progress).complete()
 
 
+def try_out(folder: Path, progress: Progress, *, settings: dict[str, Any], times: float) -> dict[str, Any]:
+    """Time the work on a sample of a pool that is so many times larger."""
+    from core.tasks.models import claim_device
+    from core.tasks.trial import run_trial
+
+    return run_trial(folder, progress, claim_device(RunSettings.checked(**settings)), times)
+
+
 def check(folder: Path, progress: Progress, *, file: str, trainer: Any, model: str, settings: dict[str, Any]) -> Any:
     """What a trainer would do with a file, as `dry_run.json`."""
     from dataclasses import asdict

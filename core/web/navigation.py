@@ -3,7 +3,7 @@
 from typing import Final
 
 PAGES: Final = {
-    "Data": [("dataset", "Dataset"), ("scoring", "Scoring")],
+    "Data": [("dataset", "Dataset"), ("plan", "Plan"), ("scoring", "Scoring")],
     "Choose": [("select", "Desk"), ("map", "Map"), ("gains", "Gains"), ("compare", "Compare")],
     "Read": [("example", "Example"), ("review", "Review"), ("render", "Rendering")],
     "Ship": [("proof", "Proof"), ("export", "Export")],

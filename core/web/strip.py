@@ -10,12 +10,15 @@ from core.web.session import allowed, open_bench
 from core.web.theme import format_count, format_seconds, format_sig
 from core.workbench.watching import WorkingJob
 
-WORKING, SHOWN = "working_jobs", "proof.shown"
+WORKING, SHOWN, TRIED = "working_jobs", "proof.shown", "trial.shown"
 LONGEST_LINE = 300
+SHOWN_BY = {"scoring": "scoring", "map": "map", "dataset": "load", "plan": "trial", "export": "check", "proof": "proof"}
+"""Which kind of job a page shows itself."""
 KINDS = {
     "load": "Loading",
     "scoring": "Scoring",
     "map": "Drawing the map of",
+    "trial": "Trying a sample of",
     "check": "Dry run of",
     "proof": "Proof of",
 }
@@ -78,7 +81,7 @@ def job_strip(page: str, *, is_needed: bool) -> None:
     page that shows a job itself (`page`) has it there alone.
     """
     if is_needed or st.session_state.get(WORKING):
-        shown = {"scoring": "scoring", "map": "map", "dataset": "load", "export": "check", "proof": "proof"}.get(page)
+        shown = SHOWN_BY.get(page)
         st.fragment(_look_at_jobs, run_every=1.0 if is_needed else None)(shown)
 
 
@@ -86,7 +89,7 @@ def _look_at_jobs(shown_by_page: str | None) -> None:
     bench = open_bench()
     jobs = bench.working_jobs()
     for job in jobs:
-        mine = tuple(st.session_state.get(name) for name in ("run", "load", SHOWN))
+        mine = tuple(st.session_state.get(name) for name in ("run", "load", TRIED, SHOWN))
         if job.kind == shown_by_page and (job.kind == "check" or job.of in mine):
             continue
         st.caption(escape_markdown(f"{KINDS[job.kind]} {job.dataset}"))

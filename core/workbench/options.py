@@ -10,6 +10,7 @@ from core.settings import (
     RepeatSettings,
     ScoringSettings,
     Settings,
+    TrialSettings,
 )
 
 
@@ -26,6 +27,7 @@ def describe_options() -> str:
     lines = ["| option | default | of | what it does |", "| --- | --- | --- | --- |"]
     kinds: list[tuple[str, type[Settings]]] = [
         ("ingest", IngestSettings),
+        ("plan", TrialSettings),
         ("score", ScoringSettings),
         ("score, calibration", CalibrationSettings),
         ("score, held out", HeldOutSettings),

@@ -63,14 +63,14 @@ def _name_run(described: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _with_absolute_paths(settings: RunSettings) -> RunSettings:
+def with_absolute_paths(settings: RunSettings) -> RunSettings:
     """The worker runs in another folder, where a relative path would lead elsewhere."""
     scoring = settings.scoring.model_copy(update={"model": absolute_model(settings.scoring.model)})
     tuned = settings.calibrated_model and absolute_model(settings.calibrated_model)
     return settings.model_copy(update={"scoring": scoring, "calibrated_model": tuned})
 
 
-def _settled(settings: RunSettings) -> RunSettings:
+def settled(settings: RunSettings) -> RunSettings:
     """With nothing left to the device or to a preset: what the run records."""
     calibration = settings.calibration and settings.calibration.for_domain()
     return settings.model_copy(update={"scoring": settle(settings.scoring), "calibration": calibration})
@@ -94,7 +94,7 @@ class Scoring(Holding):
         Raises BadInput for an unknown dataset or model.
         """
         content = self.datasets.get(dataset)
-        chosen = _settled(settings or RunSettings())
+        chosen = settled(settings or RunSettings())
         self._check_models(chosen.scoring.model, chosen.calibrated_model)
         identity = run_identity(chosen)
         renderer = self._load_renderer(chosen.scoring)
@@ -170,8 +170,8 @@ class Scoring(Holding):
         return self.queue.progress(JobFolder(self.folder.run(run).path))
 
     def heavy_jobs(self) -> list[JobFolder]:
-        """Every job that works alone: scoring runs, proofs, and the dry runs of trainers."""
-        folders = (self.folder.runs, self.folder.proofs, self.folder.checks)
+        """Every job that works alone: scoring runs, trials, proofs, and the dry runs of trainers."""
+        folders = (self.folder.runs, self.folder.trials, self.folder.proofs, self.folder.checks)
         return [JobFolder(path.parent) for folder in folders for path in folder.glob("*/job.json")]
 
     @needs(Role.CURATOR, "cancel a job")
@@ -250,7 +250,7 @@ class Scoring(Holding):
 
     def _create_job(self, run: str, settings: RunSettings) -> None:
         """What its worker is asked; one that was asked already, and that can be read, stays."""
-        arguments = {"run": run, "settings": _with_absolute_paths(settings).model_dump(mode="json")}
+        arguments = {"run": run, "settings": with_absolute_paths(settings).model_dump(mode="json")}
         JobFolder(self.folder.run(run).path).create("core.tasks:score", arguments)
 
     def _check_finished(self, run: str) -> None:

@@ -7,6 +7,7 @@ from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.people import Role
 from core.records import JobProgress
+from core.workbench.foretelling import Foretelling
 from core.workbench.loading import Loading
 from core.workbench.mapping import Mapping
 from core.workbench.proven import Proven
@@ -15,8 +16,8 @@ from core.workbench.rights import needs
 
 @dataclass(frozen=True, slots=True)
 class WorkingJob:
-    """`kind` is load, scoring, map, proof or check; `of` the load, run, proof or dry run that it is; `dataset` whose it
-    is, or the file that is checked."""
+    """`kind` is load, scoring, map, trial, proof or check; `of` the load, run, trial, proof or dry run that it is;
+    `dataset` whose it is, or the file that is checked."""
 
     kind: str
     of: str
@@ -24,7 +25,7 @@ class WorkingJob:
     progress: JobProgress
 
 
-class Watching(Loading, Mapping, Proven):
+class Watching(Loading, Mapping, Proven, Foretelling):
     """Jobs of the whole workspace."""
 
     def working_jobs(self) -> list[WorkingJob]:
@@ -34,6 +35,9 @@ class Watching(Loading, Mapping, Proven):
             for run in self.runs.of_dataset(dataset.name):
                 found.append(WorkingJob("scoring", run.run, dataset.name, self.run_progress(run.run)))
                 found.append(WorkingJob("map", run.run, dataset.name, self.map_progress(run.run)))
+        for path in self.folder.trials.glob("*/job.json"):
+            trial = path.parent.name
+            found.append(WorkingJob("trial", trial, self.trial_dataset(trial), self.trial_progress(trial)))
         for path in self.folder.proofs.glob("*/job.json"):
             proof = path.parent.name
             progress = self.proof_progress(proof)
@@ -61,5 +65,8 @@ class Watching(Loading, Mapping, Proven):
         run = self.folder.run(of)
         if kind in ("scoring", "map"):
             return JobFolder(run.path if kind == "scoring" else run.map)
-        folders = {"load": self.folder.loads, "proof": self.folder.proofs, "check": self.folder.checks}
-        return JobFolder(folders[kind] / of)
+        if kind == "load":
+            return JobFolder(self.folder.loads / of)
+        return JobFolder(
+            {"trial": self.folder.trials, "proof": self.folder.proofs, "check": self.folder.checks}[kind] / of
+        )

@@ -34,6 +34,7 @@ def test_a_page_with_a_selection_works(page: str, open_app: Open, workspace: Pat
     expected = {
         "dataset": "24",
         "scoring": "23",
+        "plan": "Nothing is kept of it but the figures",
         "select": "Tick lines to read",
         "map": "places every example by its mean response feature",
         "gains": "examples left out, one pick alone covers",

@@ -15,7 +15,20 @@ from tests.proving import score_pool, write_pool
 from tests.signing import AUTH, NO_ROLE, ROLES, claims_of, secrets
 
 Visit = Callable[..., AppTest]
-PAGES = ("dataset", "scoring", "select", "map", "gains", "compare", "example", "review", "render", "proof", "export")
+PAGES = (
+    "dataset",
+    "plan",
+    "scoring",
+    "select",
+    "map",
+    "gains",
+    "compare",
+    "example",
+    "review",
+    "render",
+    "proof",
+    "export",
+)
 
 
 @pytest.fixture

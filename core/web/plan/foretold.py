@@ -1,0 +1,93 @@
+"""What a trial foretells: a figure of each kind, and a table with a line for each number of devices."""
+
+import pandas as pd
+import streamlit as st
+
+from core.reports import Forecast, Trial
+from core.web.notices import escape_markdown
+from core.web.session import open_bench
+from core.web.theme import format_count, format_percent, format_seconds, format_sig
+
+HOURS = "%.2f"
+HOW = (
+    "Scoring is shared out to all devices; calibrating and choosing keep one of them busy, and the others are paid for "
+    "meanwhile. Choosing is a tenth of the pool by lazy search; stochastic or greedi search take less of a large one. "
+    "More devices are foretold, not measured: they are taken to be like this one, and fed as fast."
+)
+
+
+def describe_trial(trial: str) -> str:
+    """A trial by its model and name."""
+    model = open_bench().trial_settings(trial).scoring.model.rstrip("/").rpartition("/")[2]
+    return f"{model}, trial {trial[:6]}"
+
+
+def show_forecast(trial: str) -> None:
+    """The whole dataset's figures, with a price and another pool's size to be put in."""
+    bench = open_bench()
+    left, right = st.columns(2)
+    with left:
+        rows = st.number_input(
+            "Rows of the pool",
+            min_value=1,
+            max_value=10**12,
+            value=bench.datasets.get(bench.trial_dataset(trial)).rows_loaded,
+            help="Those of this dataset; another number foretells a pool of so many rows like these.",
+            key=f"plan.rows.{trial}",
+        )
+    with right:
+        price = st.number_input(
+            "Price of one device for an hour",
+            min_value=0.0,
+            value=None,
+            placeholder="not given",
+            help="In any currency.",
+            key="plan.price",
+        )
+    measured, forecast = bench.foretell(trial, price, int(rows))
+    _show_figures(measured, forecast)
+    st.dataframe(
+        pd.DataFrame(_lines(forecast)),
+        hide_index=True,
+        height="content",
+        column_config={
+            name: st.column_config.NumberColumn(format=HOURS) for name in _lines(forecast)[0] if "(" in name
+        },
+    )
+    st.caption(HOW)
+    st.caption(escape_markdown(_measured(measured)))
+
+
+def _show_figures(measured: Trial, forecast: Forecast) -> None:
+    with st.container(horizontal=True, gap="large"):
+        tokens = f"{format_sig(forecast.tokens / 1e6)} M ± {format_percent(forecast.tokens_off)}"
+        st.metric("Tokens, prompts too", tokens, width="content")
+        st.metric("Memory of each device", f"{format_sig(measured.memory_mb / 1024)} GB", width="content")
+        st.metric("Disk, models aside", f"{format_sig(forecast.disk_bytes / 1e9)} GB", width="content")
+        st.metric("On one device", format_seconds(3600 * forecast.waits[0].hours), width="content")
+
+
+def _lines(forecast: Forecast) -> list[dict[str, float | int | None]]:
+    lines: list[dict[str, float | int | None]] = []
+    for wait in forecast.waits:
+        line: dict[str, float | int | None] = {
+            "Devices": wait.gpus,
+            "Scoring (h)": wait.scoring_seconds / 3600,
+            "Calibrating (h)": wait.calibrating_seconds / 3600,
+            "Choosing (h)": wait.choosing_seconds / 3600,
+            "All (h)": wait.hours,
+            "Paid for (device h)": wait.gpu_hours,
+        }
+        lines.append(line if wait.cost is None else line | {"Cost (price)": wait.cost})
+    return lines
+
+
+def _measured(trial: Trial) -> str:
+    rate = trial.mean_tokens * trial.scorable / max(trial.pass_seconds, 1e-9)
+    told = (
+        f"Measured on {format_count(trial.rows)} rows, {trial.device}: {format_count(trial.scorable)} scorable, "
+        f"{format_sig(trial.mean_tokens)} tokens each; {format_sig(rate)} tokens a second in one pass"
+    )
+    if trial.tuned_tokens:
+        told += f", {format_sig(trial.tuned_tokens / max(trial.tuning_seconds, 1e-9))} in training"
+    return told + f"; loading the model took {format_seconds(trial.loading_seconds)}."

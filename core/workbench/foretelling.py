@@ -1,0 +1,122 @@
+"""Foretell: what would scoring a whole pool take? By a trial on a sample of it, as a job."""
+
+import hashlib
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+from core.errors import BadInput
+from core.insight.forecast import foretell
+from core.jobs.folder import JobFolder, write_atomically
+from core.people import Role
+from core.records import JobProgress
+from core.reports import Forecast, Trial
+from core.scoring.identity import run_identity
+from core.settings import RunSettings, TrialSettings
+from core.workbench.base import UNREADABLE
+from core.workbench.rights import needs
+from core.workbench.scoring import Scoring, settled, with_absolute_paths
+from core.workspace import RunFolder, write_input
+
+TASK = "core.tasks:try_out"
+
+
+class Foretelling(Scoring):
+    """Trials on samples, and what they foretell."""
+
+    @needs(Role.CURATOR, "try a sample")
+    def start_trial(
+        self, dataset: str, settings: RunSettings | None = None, sample: TrialSettings | None = None
+    ) -> str:
+        """Start timing the work on a sample, anew if it was done before, and return the trial's name at once.
+
+        Raises BadInput for an unknown dataset or model.
+        """
+        content, sample = self.datasets.get(dataset), sample or TrialSettings()
+        chosen = settled(settings or RunSettings()).model_copy(update={"held_out": None})
+        self._check_models(chosen.scoring.model, chosen.calibrated_model)
+        renderer = self._load_renderer(chosen.scoring)
+        asked = {
+            "dataset": dataset,
+            "content_hash": content.content_hash,
+            "model_identity": run_identity(chosen),
+            "settings": chosen.model_dump(mode="json"),
+            "sample": sample.model_dump(mode="json"),
+        }
+        name = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
+        files = RunFolder(self.folder.trials / name)
+        job = JobFolder(files.path)
+        if self.queue.progress(job).is_working:
+            return name
+        files.path.mkdir(parents=True, exist_ok=True)
+        count = min(sample.rows, content.rows_loaded)
+        rows = sorted(random.Random(sample.seed).sample(range(content.rows_loaded), count))  # noqa: S311
+        examples = self._prepared(content, renderer, self.datasets.examples(dataset, rows))
+        write_input(files.input, [[replace(example, row=row) for row, example in enumerate(examples)]])
+        write_atomically(files.settings, json.dumps(asked, indent=1))
+        arguments = {"settings": with_absolute_paths(chosen).model_dump(mode="json")}
+        job.create_anew(TASK, arguments | {"times": content.rows_loaded / count})
+        self.queue.start(job)
+        return name
+
+    @needs(Role.CURATOR, "try a sample")
+    def try_out(
+        self,
+        dataset: str,
+        settings: RunSettings | None = None,
+        sample: TrialSettings | None = None,
+        follow: Callable[[JobProgress], None] = lambda _: None,
+    ) -> str:
+        """Time the work on a sample, and wait; returns the trial's name. Raises JobFailed when it ends without its
+        result."""
+        name = self.start_trial(dataset, settings, sample)
+        self.wait_for(JobFolder(self.folder.trials / name), follow, "The trial")
+        return name
+
+    def trial_progress(self, trial: str) -> JobProgress:
+        """Where a trial's job stands."""
+        return self.queue.progress(JobFolder(self.folder.trials / trial))
+
+    def trials(self, dataset: str) -> list[str]:
+        """The trials of a dataset as it is now, the newest first."""
+        content = self.datasets.get(dataset).content_hash
+        found = []
+        for path in self.folder.trials.glob("*/settings.json"):
+            asked = self._asked(path.parent.name)
+            if asked and (asked["dataset"], asked["content_hash"]) == (dataset, content):
+                found.append((path.stat().st_mtime, path.parent.name))
+        return [name for _, name in sorted(found, reverse=True)]
+
+    def trial_dataset(self, trial: str) -> str:
+        """Whose trial it is; "" where its settings cannot be read."""
+        asked = self._asked(trial)
+        return str(asked["dataset"]) if asked else ""
+
+    def trial_settings(self, trial: str) -> RunSettings:
+        """What it tried. Raises BadInput for a trial that is not there."""
+        asked = self._asked(trial)
+        if asked is None:
+            raise BadInput(f"There is no trial {trial!r}; `plan` makes one.")
+        return RunSettings.checked(**asked["settings"])
+
+    def foretell(self, trial: str, price: float | None = None, rows: int | None = None) -> tuple[Trial, Forecast]:
+        """What a finished trial measured, and what the whole dataset, or a pool like it of so many `rows`, will take.
+
+        `price` is a GPU's for an hour. Raises BadInput for a trial that is not finished.
+        """
+        settings, progress = self.trial_settings(trial), self.trial_progress(trial)
+        if progress.state != "done":
+            raise BadInput(f"Trial {trial!r} is not finished ({progress.state}); start it again.")
+        measured = Trial(**progress.result)
+        pool = rows or self.datasets.get(self.trial_dataset(trial)).rows_loaded
+        return measured, foretell(measured, pool, settings, price)
+
+    def _asked(self, trial: str) -> dict | None:
+        if trial not in {path.parent.name for path in self.folder.trials.glob("*/settings.json")}:
+            return None
+        try:
+            asked: dict = json.loads(RunFolder(self.folder.trials / trial).settings.read_text(encoding="utf-8"))
+        except UNREADABLE:
+            return None
+        return asked

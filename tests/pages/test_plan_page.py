@@ -1,0 +1,65 @@
+"""Plan asks what is tried, follows the trial, and shows what a pool takes."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.jobs.launcher import Launcher
+from core.jobs.worker import run_here
+from core.settings import RunSettings, ScoringSettings, TrialSettings
+from core.web.session import open_bench
+from core.workbench import Workbench
+from tests.conftest import Scored
+from tests.pages.conftest import Open, button, texts
+
+
+@pytest.fixture(autouse=True)
+def jobs_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Launcher, "start", lambda _, job: run_here(job.path))
+
+
+def foretold(app: AppTest) -> dict[str, list]:
+    return app.dataframe[0].value.to_dict("list")
+
+
+def test_a_trial_is_started_and_foretells_the_dataset(open_app: Open, workspace: Path, scored: Scored) -> None:
+    app = open_app(workspace, "plan", dataset="chats")
+    app.text_input(key="plan.model").set_value(str(scored.model)).run()
+    app.radio(key="plan.second").set_value("Base model only").run()
+    app.number_input(key="plan.sample.rows").set_value(12).run()
+    button(app, "Try 12 rows").click().run()
+    assert not app.exception
+    assert not app.error
+    assert "Measured on 12 rows, cpu" in texts(app)
+    lines = foretold(app)
+    assert lines["Devices"] == [1, 8, 64]
+    assert lines["Scoring (h)"][0] >= lines["Scoring (h)"][1] > 0
+    assert lines["Calibrating (h)"] == [0, 0, 0]
+    assert "Cost (price)" not in lines
+
+
+def test_a_price_and_a_larger_pool_are_foretold(open_app: Open, workspace: Path, scored: Scored) -> None:
+    with Workbench(workspace) as bench:
+        asked = RunSettings(scoring=ScoringSettings(model=str(scored.model), max_length=128), calibration=None)
+        trial = bench.try_out("chats", asked, TrialSettings(rows=12))
+    app = open_app(workspace, "plan", dataset="chats")
+    before = foretold(app)
+    app.number_input(key=f"plan.rows.{trial}").set_value(24_000_000).run()
+    app.number_input(key="plan.price").set_value(2.0).run()
+    after = foretold(app)
+    assert after["Choosing (h)"][0] == pytest.approx(1e6 * before["Choosing (h)"][0])
+    assert after["Cost (price)"] == pytest.approx([2 * hours for hours in after["Paid for (device h)"]])
+
+
+def test_several_trials_are_told_apart_and_a_failed_one_says_why(
+    open_app: Open, workspace: Path, scored: Scored
+) -> None:
+    with Workbench(workspace) as bench:
+        for length in (128, 8):
+            asked = RunSettings(scoring=ScoringSettings(model=str(scored.model), max_length=length), calibration=None)
+            trial = bench.start_trial("chats", asked, TrialSettings(rows=12))
+    app = open_app(workspace, "plan", dataset="chats", trial=trial)
+    assert len(app.selectbox(key="trial").options) == 2
+    assert any("None of the 12 rows of the sample can be scored" in error.value for error in app.error)
+    assert open_bench().trial_progress(trial).state == "failed"
