@@ -4,9 +4,9 @@
 
 For each pool: a tenth is held out, the rest is scored and calibrated on; each criterion selects a tenth of the pool's
 response tokens, and a proof fine-tunes on it and on five random subsets of equal tokens; when all criteria have been
-compared so, on everything, and on two random subsets with the lengths of each. All work lies in the workspace, and what
-is done is not done again: stop it and start it as you like. What is known after each proof is written to
-`core/selection/claims.json` and into the README's tables. With --quick a tiny random model on drawn rows, in a minute,
+compared so, on everything, and on two random subsets with the lengths of each. What is done is not done again, on
+another machine either: the subsets and each fine-tune's losses are kept in `benchmarks/claims/`. Stop it and start it as
+you like. What is known after each proof is written to `core/selection/claims.json` and into the README's tables. With --quick a tiny random model on drawn rows, in a minute,
 and nothing is written.
 """
 
@@ -29,20 +29,24 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+from benchmarks.claims_kept import Chosen, Kept, judge, write_rows  # noqa: E402
 from core.files import replacing  # noqa: E402
-from core.reports import ProofPlan, ProofReport  # noqa: E402
+from core.insight.verdict import Verdict  # noqa: E402
+from core.records import JobProgress  # noqa: E402
+from core.reports import ProofPlan  # noqa: E402
 from core.selection.claims import CLAIMS  # noqa: E402
 from core.selection.registry import find_criterion  # noqa: E402
 from core.settings import (  # noqa: E402
     CalibrationSettings,
     HeldOutSettings,
+    IngestSettings,
     ProofSettings,
     RunSettings,
     ScoringSettings,
 )
 from core.workbench import Workbench  # noqa: E402
 
-README = ROOT / "README.md"
+README, KEPT = ROOT / "README.md", ROOT / "benchmarks" / "claims"
 POOLS = {
     "gsm8k": ("gsm8k_train.jsonl", "maths"),
     "alpaca": ("alpaca_random_9k.json", "general"),
@@ -67,6 +71,7 @@ RIVALS: dict[str, tuple[str, dict[str, Any], str]] = {
     "clustered": ("clustered", {}, "tokens"),
     "zip": ("zip", {}, "tokens"),
 }
+EVERYTHING = "everything"
 LABEL = "alpagasus_claude_t45.json"
 
 
@@ -113,11 +118,15 @@ def main(
                 calibration=CalibrationSettings.checked(domain=domain),
                 held_out=HeldOutSettings(share=0.1),
             )
-            pool = prepare(bench, name, data / file, rows, settings)
+            load(bench, name, data / file, rows)
+            kept = Kept(KEPT / f"{name}-{rows}")
+            chosen = kept.read()
+            if chosen is None:
+                run = score(bench, name, settings)
+                chosen = choose_all(bench, name, run, ProofSettings(seeds=seeds, random=5, points=1, epochs=1))
+                kept.write(chosen)
             labels = labelled(bench, name, data / LABEL) if name == "alpaca" else None
-            for claims in prove_all(
-                bench, name, pool, ProofSettings(seeds=seeds, random=5, points=1, epochs=1), labels
-            ):
+            for claims in prove_all(bench, name, chosen, labels, kept):
                 if tells_less(claims, found.get(name)):
                     continue
                 found[name] = claims
@@ -128,48 +137,60 @@ def main(
     print(json.dumps(found))
 
 
-def prepare(bench: Workbench, name: str, source: Path, rows: int, settings: RunSettings) -> str:
-    """Load and score a pool; the run."""
+def load(bench: Workbench, name: str, source: Path, rows: int) -> None:
+    """Load a pool."""
     if name not in {dataset.name for dataset in bench.datasets.all()}:
-        from core.settings import IngestSettings
-
         bench.ingest(source, name, IngestSettings(limit=rows or None))
-    return bench.score(name, settings, lambda progress: print(progress.phase, progress.done, file=sys.stderr)).run
 
 
-def prove_all(
-    bench: Workbench,
-    name: str,
-    run: str,
-    settings: ProofSettings,
-    labels: set[int] | None,
-    rivals: Sequence[str] = tuple(RIVALS),
-) -> Iterator[dict[str, Any]]:
-    """A proof for each criterion, and after each all that is known of the pool: first against random subsets, then what
-    everything gives, then against random subsets of like lengths, which are the most to tune on."""
+def score(bench: Workbench, name: str, settings: RunSettings) -> str:
+    """Score a pool; the run."""
+    return bench.score(name, settings, say).run
+
+
+def say(progress: JobProgress) -> None:
+    """Where a job is, on stderr."""
+    print(progress.phase, progress.done, file=sys.stderr)
+
+
+def choose_all(
+    bench: Workbench, name: str, run: str, settings: ProofSettings, rivals: Sequence[str] = tuple(RIVALS)
+) -> Chosen:
+    """What each criterion chooses, beside the random subsets; and everything."""
     pool = bench.pool(bench.runs.get(run))
-    scored = set(pool.scored.tolist())
     tokens = int(pool.response_tokens[pool.scored].sum()) // 10
     asked = settings.model_copy(update={"tokens": tokens})
     plans = {rival: bench.plan_proof(choose(bench, name, run, rival, tokens), asked) for rival in rivals}
-    plans = with_common_steps(plans)
+    first = next(iter(plans.values())).selection
+    whole = bench.plan_proof(first, asked.model_copy(update={"everything": True}))
+    return Chosen(len(pool.nll), tokens, pool.scored.tolist(), with_common_steps(plans) | {EVERYTHING: whole})
+
+
+def prove_all(
+    bench: Workbench, name: str, chosen: Chosen, labels: set[int] | None, kept: Kept
+) -> Iterator[dict[str, Any]]:
+    """A proof for each criterion, and after each all that is known of the pool: first against random subsets, then what
+    everything gives, then against random subsets of like lengths, which are the most to tune on."""
+    kept.give(bench)
+    scored, run = set(chosen.scored), write_rows(bench, name)
+    plans = {rival: replace(plan, run=run) for rival, plan in chosen.plans.items()}
+    whole = plans.pop(EVERYTHING)
     shared = None if labels is None else len(labels & scored) / len(scored)
-    known: dict[str, Any] = {"rows": len(pool.nll), "tokens": tokens, "label_share": shared}
+    known: dict[str, Any] = {"rows": chosen.rows, "tokens": chosen.tokens, "label_share": shared}
     claims = dict[str, Claim]()
 
     def tell(rival: str, plan: ProofPlan) -> dict[str, Any]:
         print(f"{name}: {rival}", file=sys.stderr)
-        report = prove(bench, plan)
-        claims[rival] = claim(rival, RIVALS[rival][0], report, plan.arms[0].rows, labels, scored)
-        random = [arm.loss for arm in report.arms if arm.kind == "random"]
-        known.update(held_out=report.held_out, base=report.base, random=random)
+        verdict = prove(bench, plan, kept)
+        claims[rival] = claim(rival, RIVALS[rival][0], verdict, plan.arms[0].rows, labels, scored)
+        random = [arm.loss for arm in verdict.arms() if arm.kind == "random"]
+        known.update(held_out=verdict.held_out, base=verdict.base_loss, random=random)
         return known | {"claims": [asdict(one) for one in claims.values()]}
 
     for rival, plan in plans.items():
         yield tell(rival, replace(plan, arms=[arm for arm in plan.arms if arm.kind != "matched"]))
-    first = next(iter(plans.values())).selection
-    whole = prove(bench, bench.plan_proof(first, asked.model_copy(update={"everything": True})))
-    known["everything"] = next(arm.loss for arm in whole.arms if arm.kind == "everything")
+    alone = replace(whole, arms=[arm for arm in whole.arms if arm.kind == EVERYTHING])
+    known["everything"] = prove(bench, alone, kept).arms()[0].loss
     for rival, plan in plans.items():
         yield tell(rival, plan)
 
@@ -190,9 +211,20 @@ def choose(bench: Workbench, name: str, run: str, rival: str, tokens: int) -> st
     return bench.select(name, criterion, budget, run=run, settings=settings).selection
 
 
-def prove(bench: Workbench, plan: ProofPlan) -> ProofReport:
-    """Do what is missing of a proof; what it found."""
-    return bench.proof(bench.prove(plan, lambda progress: print(progress.phase, progress.done, file=sys.stderr)))
+def prove(bench: Workbench, plan: ProofPlan, kept: Kept) -> Verdict:
+    """Do what is missing of a proof, keeping each fine-tune as it is done; what it found."""
+    phase = ""
+
+    def follow(progress: JobProgress) -> None:
+        nonlocal phase
+        say(progress)
+        if progress.phase != phase:
+            phase = progress.phase
+            kept.take(bench, plan)
+
+    bench.prove(plan, follow)
+    kept.take(bench, plan)
+    return judge(bench, plan)
 
 
 def tells_less(claims: dict[str, Any], known: dict[str, Any] | None) -> bool:
@@ -206,12 +238,12 @@ def tells_less(claims: dict[str, Any], known: dict[str, Any] | None) -> bool:
 
 
 def claim(
-    rival: str, criterion: str, report: ProofReport, rows: list[int], labels: set[int] | None, scored: set[int]
+    rival: str, criterion: str, verdict: Verdict, rows: list[int], labels: set[int] | None, scored: set[int]
 ) -> Claim:
     """One line of the table."""
-    over = {of.against: of for of in report.compared}
+    over = {of.against: of for of in verdict.compared()}
     random, matched = over["random"], over.get("random of like lengths")
-    own = report.arms[0]
+    own = verdict.arms()[0]
     share, chance = None, None
     if labels is not None:
         hits, among = len(labels & set(rows)), len(labels & scored)
@@ -305,9 +337,18 @@ def try_quickly(folder: Path) -> dict[str, Any]:
         scoring=ScoringSettings(model=model, max_length=128), calibration=None, held_out=HeldOutSettings(share=0.2)
     )
     with Workbench(folder / "workspace") as bench:
-        run = prepare(bench, "quick", write_pool(folder / "pool.jsonl", "clean"), 0, settings)
+        load(bench, "quick", write_pool(folder / "pool.jsonl", "clean"), 0)
         quick = ProofSettings(seeds=1, points=1, epochs=1, batch_tokens=60, learning_rate=1e-2, dtype="float32")
-        return list(prove_all(bench, "quick", run, quick, None, ("FisherSFT, by tokens", "longest response")))[-1]
+        kept, two = Kept(folder / "kept"), ("FisherSFT, by tokens", "longest response")
+        kept.write(choose_all(bench, "quick", score(bench, "quick", settings), quick, two))
+        first = list(prove_all(bench, "quick", kept.read(), None, kept))[-1]
+    with Workbench(folder / "another") as bench:  # as on another machine
+        load(bench, "quick", folder / "pool.jsonl", 0)
+        kept.give(bench)
+        tunes = len(list(bench.folder.tunes.iterdir()))
+        again = list(prove_all(bench, "quick", kept.read(), None, kept))[-1]
+        assert (again, len(list(bench.folder.tunes.iterdir()))) == (first, tunes), "what was kept was not gone on with"
+    return first
 
 
 def _bounds(of: tuple[float, float, float] | None) -> str:

@@ -1,10 +1,11 @@
-"""How well does a bfloat16 run order the examples as a float32 run does?
+"""How well does a run in bfloat16, or with weights in 8 or 4 bits, order the examples as an exact one does?
 
-    python benchmarks/precision.py --source gsm8k_train.jsonl --limit 300
+    python benchmarks/precision.py --source gsm8k_train.jsonl --limit 300 [--rounded 4bit --method lora] [--model ID]
 
-Scores the same rows with the embedded model twice, calibration and all, and prints Spearman's rank
-correlation and the largest relative difference of NLL, entropy, ΔNLL and ΔH, all parameters or LoRA.
-The last line is one JSON object.
+Scores the same rows with the same model twice, calibration and all, and prints Spearman's rank correlation and the
+largest difference of NLL, entropy, ΔNLL and ΔH, all parameters or LoRA, and how much of a tenth chosen by FisherSFT both
+have. bfloat16 is compared with float32, packed weights with the device's usual precision: float32 on a CPU, bfloat16
+on a GPU. The last line is one JSON object.
 """
 
 import json
@@ -24,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from core.settings import CalibrationSettings, IngestSettings, RunSettings, ScoringSettings
 from core.workbench import Workbench
 
+Rounded = Literal["bfloat16", "8bit", "4bit"]
 NAMES = ("nll", "entropy", "delta_nll", "delta_entropy")
 
 
@@ -31,6 +33,8 @@ def main(
     source: Annotated[str, typer.Option(help="A dataset; the demo if not given.")] = "",
     limit: Annotated[int, typer.Option(help="Rows to read.")] = 300,
     method: Annotated[Literal["full", "lora"], typer.Option(help="How to calibrate.")] = "full",
+    rounded: Annotated[Rounded, typer.Option(help="What is compared.")] = "bfloat16",
+    model: Annotated[str, typer.Option(help="A local folder, a hub id, or 'embedded'.")] = "embedded",
     quick: Annotated[bool, typer.Option("--quick", help="16 rows, one epoch.")] = False,
 ) -> None:
     """Score twice and compare."""
@@ -40,11 +44,12 @@ def main(
             bench.ingest(source, "demo", IngestSettings(limit=16 if quick else limit))
         else:
             bench.ingest(demo_file(Path(folder)), "demo", IngestSettings(limit=16 if quick else limit))
-        exact, rounded = (scores(bench, dtype, calibration) for dtype in ("float32", "bfloat16"))
-    figures: dict[str, Any] = {"rows": len(exact["nll"]), "method": method}
+        exact, other = (scores(bench, scoring, calibration) for scoring in to_compare(rounded, model))
+    figures: dict[str, Any] = {"rows": len(exact["nll"]), "method": method, "rounded": rounded}
+    figures["fisher_overlap"] = len(exact["picks"] & other["picks"]) / len(exact["picks"])
     for name in NAMES:
-        figures[f"{name}_rank_correlation"] = float(spearmanr(exact[name], rounded[name]).statistic)
-        figures[f"{name}_largest_difference"] = float(np.abs(exact[name] - rounded[name]).max())
+        figures[f"{name}_rank_correlation"] = float(spearmanr(exact[name], other[name]).statistic)
+        figures[f"{name}_largest_difference"] = float(np.abs(exact[name] - other[name]).max())
         figures[f"{name}_spread"] = float(exact[name].std())
     table = Table("figure", "value")
     for name, value in figures.items():
@@ -60,12 +65,21 @@ def demo_file(folder: Path) -> Path:
     return write_demo(folder / "demo.jsonl")
 
 
-def scores(bench: Workbench, dtype: str, calibration: CalibrationSettings) -> dict[str, np.ndarray]:
-    """A run's scores by name, unscorable rows left out, in nats."""
-    settings = RunSettings(scoring=ScoringSettings(dtype=dtype), calibration=calibration)
-    table = bench.runs.scores(bench.score("demo", settings).run)
+def to_compare(rounded: Rounded, model: str) -> tuple[ScoringSettings, ScoringSettings]:
+    """The exact settings, and the others."""
+    if rounded == "bfloat16":
+        return ScoringSettings(model=model, dtype="float32"), ScoringSettings(model=model, dtype="bfloat16")
+    return ScoringSettings(model=model), ScoringSettings(model=model, quantization=rounded)
+
+
+def scores(bench: Workbench, scoring: ScoringSettings, calibration: CalibrationSettings) -> dict[str, Any]:
+    """A run's scores by name, unscorable rows left out, in nats; and the rows of a tenth chosen by FisherSFT."""
+    run = bench.score("demo", RunSettings(scoring=scoring, calibration=calibration)).run
+    chosen = bench.select("demo", "fisher", "10%", run=run).selection
+    table = bench.runs.scores(run)
     scored = np.flatnonzero(np.isfinite(table["nll"].to_numpy()))
-    return {name: table[name].to_numpy()[scored] for name in NAMES}
+    found: dict[str, Any] = {name: table[name].to_numpy()[scored] for name in NAMES}
+    return found | {"picks": {pick.row for pick in bench.selections.picks(chosen)}}
 
 
 if __name__ == "__main__":

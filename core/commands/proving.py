@@ -54,6 +54,34 @@ def proof(
     run_command(workspace, as_json, lambda bench: _told(bench.proof(name), as_json))
 
 
+@app.command()
+def proofs(
+    name: Annotated[str, typer.Argument(help="The dataset.")],
+    workspace: Workspace = None,
+    as_json: Json = False,
+) -> None:
+    """List the proofs of a dataset, the newest first: of which selection, and how far each is."""
+
+    def tell(bench: Workbench) -> Any:
+        bench.datasets.get(name)
+        found = [
+            {
+                "proof": of,
+                "selection": plan.selection,
+                "state": bench.proof_progress(of).state,
+                "fine_tunes": bench.tuned(of),
+                "planned": len(plan.arms) * plan.settings["seeds"],
+            }
+            for of, plan in bench.proofs(name)
+        ]
+        if as_json:
+            return {"proofs": found}
+        told = "of selection {selection}, {fine_tunes:,} of {planned:,} fine-tunes, {state}"
+        return {str(line["proof"]): told.format(**line) for line in found}
+
+    run_command(workspace, as_json, tell)
+
+
 def _told(report: ProofReport, as_json: bool) -> dict[str, Any]:
     """All of it as JSON; for people what the intervals support, and the losses."""
     if as_json:

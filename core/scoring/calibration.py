@@ -20,7 +20,7 @@ import torch
 from core.files import replacing_folder, write_hashes
 from core.records import Rendered
 from core.scoring.device import choose_device, choose_dtype
-from core.scoring.models import NO_CODE, SAFE_WEIGHTS, model_source
+from core.scoring.models import NO_CODE, SAFE_WEIGHTS, model_source, placing
 from core.scoring.training import ReportStep, lora_config, on_each_step, training, training_arguments
 from core.settings import CalibrationSettings, ScoringSettings
 
@@ -58,12 +58,13 @@ def calibrate(
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     steps = math.ceil(math.ceil(len(examples) / settings.batch_examples) * settings.epochs)
-    dtype = choose_dtype(scoring.dtype, choose_device(scoring.device))
+    device = choose_device(scoring.device)
+    dtype = choose_dtype(scoring.dtype, device)
     weights = dtype if settings.method == "lora" else torch.float32
     with replacing_folder(target) as partial, training():
         trainer = SFTTrainer(
             model=AutoModelForCausalLM.from_pretrained(
-                source, revision=scoring.revision, dtype=weights, **SAFE_WEIGHTS
+                source, revision=scoring.revision, dtype=weights, **SAFE_WEIGHTS, **placing(scoring, device, dtype)
             ),
             args=_training_arguments(scoring, settings, partial, steps, max(len(e.input_ids) for e in examples)),
             train_dataset=Dataset.from_list(

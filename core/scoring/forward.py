@@ -110,7 +110,7 @@ class Forward:
         is_float32 = self.model.dtype == torch.float32
         with exact_products(torch.float32) if is_float32 else nullcontext():
             hidden: Tensor = self.model.decoder(input_ids=ids, use_cache=False).last_hidden_state
-        return hidden
+        return hidden.to(self.model.device)
 
     def _warm_up(self) -> None:
         for shape in WARM_UP_SHAPES:

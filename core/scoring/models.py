@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,18 @@ NO_CODE: dict[str, Any] = {"trust_remote_code": False}
 SAFE_WEIGHTS = NO_CODE | {"use_safetensors": True}
 """Neither a model's own Python nor a pickle, which is Python too, is ever run."""
 
+NO_BITSANDBYTES = (
+    "Weights in {quantization} need bitsandbytes: run .venv/bin/pip install --no-deps bitsandbytes==0.50.2"
+)
+
 _one_at_a_time = threading.RLock()
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt")
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A causal LM ready to score: its decoder, its head, and where they live."""
+    """A causal LM ready to score: its decoder, its head, and where they live; of one that is laid over several devices,
+    where its head does."""
 
     model: Any
     decoder: nn.Module
@@ -78,14 +84,39 @@ def load_model(settings: ScoringSettings, models_folder: Path) -> LoadedModel:
     with _loading(settings.model):
         from transformers import AutoModelForCausalLM
 
-        source = model_source(settings.model, models_folder)
-        model = AutoModelForCausalLM.from_pretrained(source, revision=settings.revision, dtype=dtype, **SAFE_WEIGHTS)
-    model.to(device).eval().requires_grad_(False)
+        source, how = model_source(settings.model, models_folder), placing(settings, device, dtype)
+        model = AutoModelForCausalLM.from_pretrained(
+            source, revision=settings.revision, dtype=dtype, **SAFE_WEIGHTS, **how
+        )
+    if not how:
+        model.to(device)
+    model.eval().requires_grad_(False)
     if model.get_output_embeddings() is None:
         raise BadInput(f"Model {settings.model!r} ({type(model).__name__}) has no LM head that could be read.")
-    loaded = LoadedModel.of(model, device)
+    loaded = LoadedModel.of(model, model.get_output_embeddings().weight.device if settings.spread else device)
     check_head(model, loaded.decoder, loaded.head, settings.model)
     return loaded
+
+
+def placing(settings: ScoringSettings, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
+    """How transformers is to place and to pack the weights; nothing where a model comes whole onto one device.
+
+    Raises BadInput where bitsandbytes is asked for and not installed, and where there are no GPUs to lay them over.
+    """
+    how: dict[str, Any] = {}
+    if settings.spread:
+        if device.type != "cuda":
+            raise BadInput(f"Option spread lays weights over several GPUs, and the device is {device.type}.")
+        how["device_map"] = "auto"
+    if settings.quantization != "none":
+        if find_spec("bitsandbytes") is None:
+            raise BadInput(NO_BITSANDBYTES.format(quantization=settings.quantization))
+        from transformers import BitsAndBytesConfig
+
+        packed = {"load_in_8bit": True} if settings.quantization == "8bit" else {"load_in_4bit": True}
+        config = BitsAndBytesConfig(**packed, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
+        how = {"device_map": {"": str(device)}} | how | {"quantization_config": config}
+    return how
 
 
 def attach_adapter(base: LoadedModel, folder: Path) -> LoadedModel:

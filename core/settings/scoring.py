@@ -2,7 +2,14 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, ValidationInfo, field_validator, model_serializer
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from core.settings.base import Settings
@@ -29,6 +36,14 @@ class ScoringSettings(Settings):
     )
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto takes a GPU if there is one."
+    )
+    quantization: Literal["none", "8bit", "4bit"] = Field(
+        "none",
+        description="Weights in 8 bits (LLM.int8) or 4 (NF4), for a model that does not fit otherwise; needs "
+        "bitsandbytes.",
+    )
+    spread: bool = Field(
+        False, description="Lay the weights over all GPUs of the machine, for a model that none of them can hold."
     )
     template: Template = Field(
         "auto",
@@ -75,6 +90,13 @@ class ScoringSettings(Settings):
             reason = "it cannot go with uncertainty_weight, whose p is not computed for the prompt's tokens"
             raise PydanticCustomError("not_together", reason)
         return prompt_features
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_usual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A run of a whole model on one device is named as it was before there were others."""
+        values: dict[str, Any] = write(self)
+        unused = {"quantization": "none", "spread": False}
+        return {name: value for name, value in values.items() if name not in unused or value != unused[name]}
 
 
 class CalibrationSettings(Settings):
@@ -127,6 +149,13 @@ class RunSettings(Settings):
     calibration: CalibrationSettings | None = Field(default_factory=CalibrationSettings)
     calibrated_model: str | None = Field(None, description="An already fine-tuned model, instead of calibrating.")
     held_out: HeldOutSettings | None = Field(None, description="What is set aside for a proof; nothing if not given.")
+
+    @model_validator(mode="after")
+    def _packed_weights_are_not_trained(self) -> Self:
+        if self.scoring.quantization != "none" and self.calibration and self.calibration.method == "full":
+            reason = f"weights in {self.scoring.quantization} cannot be trained themselves; calibrate with method=lora"
+            raise PydanticCustomError("not_together", reason)
+        return self
 
     @model_serializer(mode="wrap")
     def _without_what_is_not_set_aside(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:

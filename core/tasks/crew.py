@@ -9,7 +9,7 @@ from functools import partial
 
 import torch
 
-from core.errors import JobFailed
+from core.errors import BadInput, JobFailed
 from core.jobs.cluster import ActorHand, Cluster
 from core.jobs.crew import Crew, Hand, HandDied
 from core.jobs.processes import ProcessHand
@@ -59,7 +59,9 @@ def gather_workers(files: RunFolder, scoring: ScoringSettings) -> Workers:
     asked = CrewSettings()
     if files.crew.exists():
         asked = CrewSettings.model_validate_json(files.crew.read_text(encoding="utf-8"))
-    return Workers(asked, visible_gpus() if scoring.device == "cuda" else [])
+    if scoring.spread and (asked.workers or 1, asked.runner) != (1, "local"):
+        raise BadInput("A model that is laid over all GPUs is scored by one process; leave --workers and --runner out.")
+    return Workers(asked, visible_gpus() if scoring.device == "cuda" and not scoring.spread else [])
 
 
 def share_out(

@@ -30,9 +30,10 @@ def pin_model(settings: RunSettings, recorded: str, when: str) -> RunSettings:
 
 
 def claim_device(settings: RunSettings) -> RunSettings:
-    """Let this process see one GPU only: the trainer would else spread over all of them."""
+    """Let this process see one GPU only, as the trainer would else use all of them; all where the model is laid over
+    them."""
     kind, _, number = settings.scoring.device.partition(":")
-    if kind == "cuda":
+    if kind == "cuda" and not settings.scoring.spread:
         visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
         wanted = int(number or 0)
         os.environ["CUDA_VISIBLE_DEVICES"] = visible[wanted] if wanted < len(visible) else str(wanted)

@@ -25,6 +25,8 @@ from core.tasks.rows import InputRows
 from core.tasks.tunes import Tunes, is_whole
 from core.workspace import ProofFolder, WorkspaceFolder, read_plan
 
+NO_QUESTIONS = "No held-out response ends in a line `#### value`, so no answer could be right; prove without accuracy."
+
 
 class ProofRun:
     """One proof's work, in its folder."""
@@ -47,6 +49,8 @@ class ProofRun:
         examples = self._read(self.plan.held_out)
         self.held_out = [self._renderer.render(example.messages, example.tools) for example in examples]
         self.questions = find_questions(examples, self.held_out) if self.settings.accuracy else []
+        if self.settings.accuracy and not self.questions:
+            raise BadInput(NO_QUESTIONS)
         subsets = [self._trainable(arm) for arm in self.plan.arms]
         self._measure_base()
         epochs, units = self.settings.epochs, [(arm, seed) for seed in range(self.settings.seeds) for arm in subsets]

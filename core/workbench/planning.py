@@ -126,7 +126,8 @@ class Planning(Previewing):
             self._check_models(settings.model, None)
             update = {"model": settings.model, "revision": None, "template": "auto"}
             scoring = settle(scoring.model_copy(update=update))
-        scoring = scoring.model_copy(update={"model": absolute_model(scoring.model)})
+        whole = {"quantization": "none", "spread": False}  # what is tuned is not packed, and lies on one device
+        scoring = scoring.model_copy(update={"model": absolute_model(scoring.model)} | whole)
         identity = self._identity(scoring.model, scoring.revision)
         if settings.model is None and identity != (was := _base_identity(run)):
             raise BadInput(f"The model was {was} when this run was made and is {identity} now; score again.")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tqdm import tqdm
 
+from core.insight import projection
 from core.insight.projection import fit_projection
 from core.settings import ProjectionSettings
 
@@ -69,6 +70,22 @@ def test_who_watches_sees_every_round_and_gets_the_same_map() -> None:
     ((phase, total),) = watched.phases
     assert phase == "Laying out the map"
     assert watched.done == total > 0
+
+
+def test_of_many_examples_some_are_laid_out_and_the_others_lie_among_their_like() -> None:
+    features, belongs = clusters(1_400, seed=1)
+    features[5] = np.nan
+    watched, settings = Watched(), ProjectionSettings(fitted=1_000)
+    rows, points = fit_projection(features, settings, watched)
+    assert len(rows) == 1_399
+    assert np.isfinite(points).all()
+    assert watched.phases[-1] == ("Placing the other examples", 399)
+    np.testing.assert_array_equal(points, fit_projection(features, settings)[1])
+    _, others = projection._draw_fitted(len(rows), settings)
+    assert len(others) == 399
+    centres = np.stack([points[belongs[rows] == group].mean(axis=0) for group in range(3)])
+    nearest = np.linalg.norm(points[others][:, None] - centres, axis=2).argmin(axis=1)
+    assert np.mean(nearest == belongs[rows][others]) > 0.95
 
 
 def test_drawing_stops_when_the_watcher_says_so() -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -92,8 +93,37 @@ def test_density_is_scikit_learns(seed: int, n: int, d: int, factor: float, entr
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(diversity, "BLOCK_ENTRIES", entries)
         typical = diversity._typical_distance(X, np.random.default_rng(0))
-        density = diversity._estimate_density(X, factor * typical)
+        density = diversity._estimate_density(X, factor * typical, np.random.default_rng(0))
     np.testing.assert_allclose(density, oracles.kernel_density(pool.mean_features, factor), rtol=1e-6)
+
+
+def test_of_many_rows_a_sample_stands_for_all_in_a_density(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, _ = blobs([1_500, 300], apart=4.0)
+    X = torch.from_numpy(features.astype(np.float64))
+    whole = diversity._estimate_density(X, 1.0, np.random.default_rng(0))
+    monkeypatch.setattr(diversity, "WHOLE_DENSITY", 1_000)
+    monkeypatch.setattr(diversity, "DENSITY_SAMPLE", 600)
+    sampled = diversity._estimate_density(X, 1.0, np.random.default_rng(0))
+    assert np.corrcoef(whole, sampled)[0, 1] > 0.99
+    assert (sampled >= 1 / 1_800).all()
+    alone = torch.cat([X, torch.full((1, X.shape[1]), 1e3, dtype=torch.float64)])
+    assert diversity._estimate_density(alone, 1.0, np.random.default_rng(0))[-1] == pytest.approx(1 / 1_801)
+
+
+def test_of_many_rows_a_sample_stands_for_all_that_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, _ = blobs([150, 60, 30], apart=2.0)
+    monkeypatch.setattr(facility, "MOST_SERVED", 80)
+    served = facility._sample(240).numpy()
+    assert len(set(served.tolist())) == 80
+    objective = FacilityLocation(features, np.arange(240))
+    chosen: list[int] = []
+    for row in (200, 3, 160):
+        objective.add(row)
+        chosen.append(row)
+        value = oracles.facility_value(features, served, chosen)
+        gains = [oracles.facility_value(features, served, [*chosen, i]) - value for i in range(240)]
+        np.testing.assert_allclose(objective.gains(np.arange(240)), gains, rtol=0, atol=1e-9)
+        assert objective.value() == pytest.approx(value, rel=1e-12)
 
 
 def test_density_draws_each_example_first_as_often_as_its_weight_says() -> None:

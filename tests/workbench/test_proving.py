@@ -285,6 +285,13 @@ def test_final_answers_are_counted_where_they_are_asked_for(
     assert f"{report.held_out} questions, 1 training seed." in report.answers
 
 
+def test_answers_are_not_asked_for_where_there_are_none(bench: Workbench, tmp_path: Path, tiny_model: Path) -> None:
+    run = score_pool(bench, write_pool(tmp_path / "pool.jsonl", "clean", 60), tiny_model, share=0.2)
+    chosen = bench.select("pool", "random", "200tok", run=run).selection
+    with pytest.raises(JobFailed, match="No held-out response ends in a line"):
+        bench.prove(bench.plan_proof(chosen, QUICK.model_copy(update={"accuracy": True})))
+
+
 def test_a_model_that_is_being_tuned_answers_as_it_is_now(bench: Workbench, tmp_path: Path, tiny_model: Path) -> None:
     source = tmp_path / "sums.jsonl"
     rows = [{"question": f"{i}?", "answer": "#### 7"} for i in range(80)]
@@ -354,5 +361,10 @@ def test_the_commands_hold_out_prove_and_tell(tmp_path: Path, tiny_model: Path) 
     assert report["done"] == 6
     assert {found["against"] for found in report["compared"]} == {"random", "random of like lengths"}
     told = run_core(workspace, "proof", report["proof"]).stdout
+    (listed,) = core_json(workspace, "proofs", "pool")["proofs"]
+    assert (listed["proof"], listed["selection"], listed["state"]) == (report["proof"], chosen, "done")
+    assert listed["fine_tunes"] == listed["planned"] == report["planned"]
+    assert f"of selection {chosen}" in run_core(workspace, "proofs", "pool").stdout
+    assert "nothing" in run_core(workspace, "proofs", "nothing", code=2).stderr
     assert report["compared"][0]["sentence"] in told
     assert "no proof" in run_core(workspace, "proof", "nothing", code=2).stderr

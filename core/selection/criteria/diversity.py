@@ -26,6 +26,7 @@ BLOCK_ENTRIES = 1 << 22
 SAME = 1e-12
 """Squared distances below this share of the squared norms are rounding: the two features are the same."""
 WHOLE_KMEANS = 10_000
+WHOLE_DENSITY, DENSITY_SAMPLE = 50_000, 20_000
 STARTS = 3
 
 
@@ -74,7 +75,7 @@ def rank_density(pool: Pool, _: Room, settings: DensitySettings, seed: int) -> O
     """Drawn without replacement by weight 1 / density: first whose exponential clock of that rate rings first."""
     generator = np.random.default_rng(seed)
     X = _centred(pool, pool.rows)
-    density = _estimate_density(X, settings.bandwidth * _typical_distance(X, generator))
+    density = _estimate_density(X, settings.bandwidth * _typical_distance(X, generator), generator)
     candidates = pool.candidates
     rings = generator.standard_exponential(len(candidates)) * density[np.searchsorted(pool.rows, candidates)]
     return of_rows(candidates[np.argsort(rings, kind="stable")])
@@ -151,16 +152,20 @@ def _typical_distance(X: Tensor, generator: np.random.Generator) -> float:
     return float(np.median(distances) or distances.mean() or 1.0) if len(distances) else 1.0
 
 
-def _estimate_density(X: Tensor, width: float) -> np.ndarray:
-    """(1/N) Σ_j exp(−‖x_i − x_j‖² / 2h²) for every row of X [N, d], with h = `width`, [N]: at least 1/N."""
-    squares = (X**2).sum(dim=1)
+def _estimate_density(X: Tensor, width: float, generator: np.random.Generator) -> np.ndarray:
+    """(1/N) Σ_j exp(−‖x_i − x_j‖² / 2h²) for every row of X [N, d], with h = `width`, [N]: at least 1/N, what a row is to
+    itself. Of many rows a random sample stands for all j."""
+    others = X
+    if len(X) > WHOLE_DENSITY:
+        others = X[np.sort(generator.choice(len(X), DENSITY_SAMPLE, replace=False))]
+    squares, theirs = (X**2).sum(dim=1), (others**2).sum(dim=1)
     density = torch.empty_like(squares)
-    size = max(1, BLOCK_ENTRIES // max(1, len(X)))
+    size = max(1, BLOCK_ENTRIES // max(1, len(others)))
     for start in range(0, len(X), size):
         block = slice(start, start + size)
-        apart = (squares[block, None] + squares - 2 * X[block] @ X.T).clamp_(min=0)
+        apart = (squares[block, None] + theirs - 2 * X[block] @ others.T).clamp_(min=0)
         density[block] = apart.mul_(-0.5 / width**2).exp_().mean(dim=1)
-    return density.cpu().numpy()
+    return density.clamp_(min=1 / max(1, len(X))).cpu().numpy()
 
 
 def _cluster(X: np.ndarray, count: int, seed: int) -> np.ndarray:
