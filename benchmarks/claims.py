@@ -5,9 +5,9 @@
 For each pool: a tenth is held out, the rest is scored and calibrated on; each criterion selects a tenth of the pool's
 response tokens, and a proof fine-tunes on it and on five random subsets of equal tokens; when all criteria have been
 compared so, on everything, and on two random subsets with the lengths of each. What is done is not done again, on
-another machine either: the subsets and each fine-tune's losses are kept in `benchmarks/claims/`. Stop it and start it as
-you like. What is known after each proof is written to `core/selection/claims.json` and into the README's tables. With --quick a tiny random model on drawn rows, in a minute,
-and nothing is written.
+another machine either: the subsets and each fine-tune's losses are kept in `benchmarks/claims/`. Stop it and start it
+as you like. What is known after each proof is written to `core/selection/claims.json` and into the README's tables.
+With --quick a tiny random model on drawn rows, in a minute, and nothing is written.
 """
 
 import json

@@ -2,11 +2,12 @@
 
     python benchmarks/million.py [--rows 1000000] [--keep DIR] [--quick]
 
-Texts are a real corpus's sentences put together anew, about as long as Alpaca's; scores and factors (8 × 128 an example,
-as `projection=128` makes them) are drawn at random, since scoring is what `plan` foretells. What follows is the app's
-own: loading, choosing 10,000 of them by stochastic and by greedi search, the map (a sample laid out, the others placed),
-gains and coverage, the export, and the first drawing of each page. Memory is the most that the process held during the
-step, what it has of memory maps included; of a job that of its worker. The last line is one JSON object.
+Texts are a real corpus's sentences put together anew, about as long as Alpaca's; scores and factors (8 × 128 an
+example, as `projection=128` makes them) are drawn at random, since scoring is what `plan` foretells. What follows is
+the app's own: loading, choosing 10,000 of them by stochastic and by greedi search, the map (a sample laid out, the
+others placed), gains and coverage, the export, and the first drawing of each page. Memory is the most that the process
+held during the step, what it has of memory maps included; of a job that of its worker. The last line is one JSON
+object.
 """
 
 import json

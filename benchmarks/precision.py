@@ -3,9 +3,9 @@
     python benchmarks/precision.py --source gsm8k_train.jsonl --limit 300 [--rounded 4bit --method lora] [--model ID]
 
 Scores the same rows with the same model twice, calibration and all, and prints Spearman's rank correlation and the
-largest difference of NLL, entropy, ΔNLL and ΔH, all parameters or LoRA, and how much of a tenth chosen by FisherSFT both
-have. bfloat16 is compared with float32, packed weights with the device's usual precision: float32 on a CPU, bfloat16
-on a GPU. The last line is one JSON object.
+largest difference of NLL, entropy, ΔNLL and ΔH, all parameters or LoRA, and how much of a tenth chosen by FisherSFT
+both have. bfloat16 is compared with float32, packed weights with the device's usual precision: float32 on a CPU,
+bfloat16 on a GPU. The last line is one JSON object.
 """
 
 import json

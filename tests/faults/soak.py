@@ -53,6 +53,7 @@ class Soaked:
     doubled: int
     memory_settled: float
     memory_highest: float
+    memory_by_minute: list[int]
     job: str
 
     @property
@@ -178,8 +179,16 @@ def soak(folder: Path, sessions: int, minutes: float, rows: int = 2_000, backgro
         doubled=sum(whys[why] > 1 for why in made),
         memory_settled=settled,
         memory_highest=max(later, default=settled),
+        memory_by_minute=by_minute(memory),
         job=job,
     )
+
+
+def by_minute(memory: list[tuple[float, float]]) -> list[int]:
+    """The median of each minute, in MB."""
+    minutes = np.array([int((at - memory[0][0]) // 60) for at, _ in memory])
+    held = np.array([rss for _, rss in memory])
+    return [round(float(np.median(held[minutes == minute]))) for minute in np.unique(minutes)]
 
 
 def _log_errors(log: Path) -> list[str]:

@@ -153,8 +153,8 @@ def _typical_distance(X: Tensor, generator: np.random.Generator) -> float:
 
 
 def _estimate_density(X: Tensor, width: float, generator: np.random.Generator) -> np.ndarray:
-    """(1/N) Σ_j exp(−‖x_i − x_j‖² / 2h²) for every row of X [N, d], with h = `width`, [N]: at least 1/N, what a row is to
-    itself. Of many rows a random sample stands for all j."""
+    """(1/N) Σ_j exp(−‖x_i − x_j‖² / 2h²) for every row of X [N, d], with h = `width`, [N]: at least 1/N, what a row is
+    to itself. Of many rows a random sample stands for all j."""
     others = X
     if len(X) > WHOLE_DENSITY:
         others = X[np.sort(generator.choice(len(X), DENSITY_SAMPLE, replace=False))]
