@@ -103,4 +103,6 @@ def test_a_model_whose_layers_accelerate_moves_scores_as_a_whole_one(
     settings = ScoringSettings(model=str(wide_model))
     examples = [Rendered("", list(range(4, 4 + n)), [0, 0] + [1] * (n - 2), False) for n in (5, 12, 40)]
     found = [Scorer(of, settings, with_features=True).score(examples) for of in (whole, LoadedModel.of(moved, CPU))]
-    assert [scores for scores, _ in found[0]] == [scores for scores, _ in found[1]]
+    ours, theirs = ([(scores.nll, scores.entropy, scores.gini) for scores, _ in of] for of in found)
+    assert ours == theirs
+    assert all(nll > 0 for nll, _, _ in ours)

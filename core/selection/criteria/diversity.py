@@ -154,18 +154,21 @@ def _typical_distance(X: Tensor, generator: np.random.Generator) -> float:
 
 def _estimate_density(X: Tensor, width: float, generator: np.random.Generator) -> np.ndarray:
     """(1/N) Σ_j exp(−‖x_i − x_j‖² / 2h²) for every row of X [N, d], with h = `width`, [N]: at least 1/N, what a row is
-    to itself. Of many rows a random sample stands for all j."""
-    others = X
+    to itself. Of many rows a random sample stands for all j ≠ i."""
+    sample = np.arange(len(X))
     if len(X) > WHOLE_DENSITY:
-        others = X[np.sort(generator.choice(len(X), DENSITY_SAMPLE, replace=False))]
+        sample = np.sort(generator.choice(len(X), DENSITY_SAMPLE, replace=False))
+    others, is_own = X[sample], torch.zeros(len(X), dtype=X.dtype, device=X.device)
+    is_own[sample] = 1.0
     squares, theirs = (X**2).sum(dim=1), (others**2).sum(dim=1)
     density = torch.empty_like(squares)
     size = max(1, BLOCK_ENTRIES // max(1, len(others)))
     for start in range(0, len(X), size):
         block = slice(start, start + size)
         apart = (squares[block, None] + theirs - 2 * X[block] @ others.T).clamp_(min=0)
-        density[block] = apart.mul_(-0.5 / width**2).exp_().mean(dim=1)
-    return density.clamp_(min=1 / max(1, len(X))).cpu().numpy()
+        density[block] = apart.mul_(-0.5 / width**2).exp_().sum(dim=1)
+    among_others = (density - is_own).clamp_(min=0) / (len(others) - is_own).clamp_(min=1)
+    return ((1 + (len(X) - 1) * among_others) / max(1, len(X))).cpu().numpy()
 
 
 def _cluster(X: np.ndarray, count: int, seed: int) -> np.ndarray:
