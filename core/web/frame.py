@@ -36,6 +36,7 @@ def draw() -> None:
             for group, pages in PAGES.items()
         },
         position="sidebar" if is_in() else "hidden",
+        expanded=True,
     )
     if not is_in():
         st.html(ASSETS / "door.css")

@@ -96,10 +96,10 @@ class Status(Watching, Answering):
             yield WorkingJob("scoring", run, dataset, self.run_progress(run))
             if self.folder.run(run).map.is_dir():
                 yield WorkingJob("map", run, dataset, self.map_progress(run))
-        for folder in self.folder.checks.glob("*/"):
-            yield WorkingJob("check", folder.name, "", JobFolder(folder).progress())
-        for folder in self.folder.proofs.glob("*/"):
-            yield WorkingJob("proof", folder.name, "", JobFolder(folder).progress())
+        apart = {"trial": self.folder.trials, "check": self.folder.checks, "proof": self.folder.proofs}
+        for kind, path in apart.items():
+            for folder in path.glob("*/"):
+                yield WorkingJob(kind, folder.name, "", JobFolder(folder).progress())
 
 
 def _measure(path: Path) -> int:

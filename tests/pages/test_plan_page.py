@@ -9,6 +9,7 @@ from core.jobs.launcher import Launcher
 from core.jobs.worker import run_here
 from core.settings import RunSettings, ScoringSettings, TrialSettings
 from core.web.session import open_bench
+from core.web.theme import format_seconds, format_sig
 from core.workbench import Workbench
 from tests.conftest import Scored
 from tests.pages.conftest import Open, button, texts
@@ -34,9 +35,9 @@ def test_a_trial_is_started_and_foretells_the_dataset(open_app: Open, workspace:
     assert "Measured on 12 rows, cpu" in texts(app)
     lines = foretold(app)
     assert lines["Devices"] == [1, 8, 64]
-    assert lines["Scoring (h)"][0] >= lines["Scoring (h)"][1] > 0
-    assert lines["Calibrating (h)"] == [0, 0, 0]
-    assert "Cost (price)" not in lines
+    assert all(seconds.endswith("s") for seconds in lines["Scoring"])
+    assert len(set(lines["Calibrating"])) == 1
+    assert "Cost" not in lines
 
 
 def test_a_price_and_a_larger_pool_are_foretold(open_app: Open, workspace: Path, scored: Scored) -> None:
@@ -44,12 +45,13 @@ def test_a_price_and_a_larger_pool_are_foretold(open_app: Open, workspace: Path,
         asked = RunSettings(scoring=ScoringSettings(model=str(scored.model), max_length=128), calibration=None)
         trial = bench.try_out("chats", asked, TrialSettings(rows=12))
     app = open_app(workspace, "plan", dataset="chats")
-    before = foretold(app)
     app.number_input(key=f"plan.rows.{trial}").set_value(24_000_000).run()
     app.number_input(key="plan.price").set_value(2.0).run()
     after = foretold(app)
-    assert after["Choosing (h)"][0] == pytest.approx(1e6 * before["Choosing (h)"][0])
-    assert after["Cost (price)"] == pytest.approx([2 * hours for hours in after["Paid for (device h)"]])
+    forecast = open_bench().foretell(trial, price=2.0, rows=24_000_000)[1]
+    assert after["Cost"] == [format_sig(2 * wait.gpu_hours) for wait in forecast.waits]
+    assert after["All of it"] == [format_seconds(3600 * wait.hours) for wait in forecast.waits]
+    assert f"{forecast.tokens:,} ±" in texts(app)
 
 
 def test_several_trials_are_told_apart_and_a_failed_one_says_why(
@@ -63,3 +65,6 @@ def test_several_trials_are_told_apart_and_a_failed_one_says_why(
     assert len(app.selectbox(key="trial").options) == 2
     assert any("None of the 12 rows of the sample can be scored" in error.value for error in app.error)
     assert open_bench().trial_progress(trial).state == "failed"
+    app.switch_page("../../pages/status.py").run()
+    assert not app.exception
+    assert "Trial" in app.get("dataframe")[0].value.to_string() + "".join(str(table.value) for table in app.dataframe)

@@ -6,9 +6,9 @@ import streamlit as st
 from core.reports import Forecast, Trial
 from core.web.notices import escape_markdown
 from core.web.session import open_bench
+from core.web.status.tables import format_bytes
 from core.web.theme import format_count, format_percent, format_seconds, format_sig
 
-HOURS = "%.2f"
 HOW = (
     "Scoring is shared out to all devices; calibrating and choosing keep one of them busy, and the others are paid for "
     "meanwhile. Choosing is a tenth of the pool by lazy search; stochastic or greedi search take less of a large one. "
@@ -46,39 +46,32 @@ def show_forecast(trial: str) -> None:
         )
     measured, forecast = bench.foretell(trial, price, int(rows))
     _show_figures(measured, forecast)
-    st.dataframe(
-        pd.DataFrame(_lines(forecast)),
-        hide_index=True,
-        height="content",
-        column_config={
-            name: st.column_config.NumberColumn(format=HOURS) for name in _lines(forecast)[0] if "(" in name
-        },
-    )
+    st.dataframe(pd.DataFrame(_lines(forecast)), hide_index=True, height="content")
     st.caption(HOW)
     st.caption(escape_markdown(_measured(measured)))
 
 
 def _show_figures(measured: Trial, forecast: Forecast) -> None:
     with st.container(horizontal=True, gap="large"):
-        tokens = f"{format_sig(forecast.tokens / 1e6)} M ± {format_percent(forecast.tokens_off)}"
+        tokens = f"{format_count(forecast.tokens)} ± {format_percent(forecast.tokens_off)}"
         st.metric("Tokens, prompts too", tokens, width="content")
-        st.metric("Memory of each device", f"{format_sig(measured.memory_mb / 1024)} GB", width="content")
-        st.metric("Disk, models aside", f"{format_sig(forecast.disk_bytes / 1e9)} GB", width="content")
+        st.metric("Memory of each device", format_bytes(measured.memory_mb * 1024**2), width="content")
+        st.metric("Disk, models aside", format_bytes(forecast.disk_bytes), width="content")
         st.metric("On one device", format_seconds(3600 * forecast.waits[0].hours), width="content")
 
 
-def _lines(forecast: Forecast) -> list[dict[str, float | int | None]]:
-    lines: list[dict[str, float | int | None]] = []
+def _lines(forecast: Forecast) -> list[dict[str, str | int]]:
+    lines: list[dict[str, str | int]] = []
     for wait in forecast.waits:
-        line: dict[str, float | int | None] = {
+        line: dict[str, str | int] = {
             "Devices": wait.gpus,
-            "Scoring (h)": wait.scoring_seconds / 3600,
-            "Calibrating (h)": wait.calibrating_seconds / 3600,
-            "Choosing (h)": wait.choosing_seconds / 3600,
-            "All (h)": wait.hours,
-            "Paid for (device h)": wait.gpu_hours,
+            "All of it": format_seconds(3600 * wait.hours),
+            "Scoring": format_seconds(wait.scoring_seconds),
+            "Calibrating": format_seconds(wait.calibrating_seconds),
+            "Choosing": format_seconds(wait.choosing_seconds),
+            "Device hours": format_sig(wait.gpu_hours),
         }
-        lines.append(line if wait.cost is None else line | {"Cost (price)": wait.cost})
+        lines.append(line if wait.cost is None else line | {"Cost": format_sig(wait.cost)})
     return lines
 
 

@@ -11,7 +11,7 @@ from core.web.theme import NO_NUMBER, format_percent, format_seconds, format_sig
 from core.workbench.machine import devices, usage, versions
 
 UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
-KINDS = {"load": "Loading", "scoring": "Scoring", "map": "Map", "check": "Dry run", "proof": "Proof"}
+KINDS = {"load": "Loading", "scoring": "Scoring", "map": "Map", "trial": "Trial", "check": "Dry run", "proof": "Proof"}
 FOLDERS = {
     "curation.duckdb": "Database",
     "runs": "Scoring runs",
@@ -21,6 +21,7 @@ FOLDERS = {
     "models": "Unpacked models",
     "kernels": "Compiled kernels",
     "checks": "Dry runs",
+    "trials": "Trials",
     "proofs": "Proofs",
     "tunes": "Fine-tunes of proofs",
     "logs": "Logs",
