@@ -1,12 +1,13 @@
 """What does a search in parts cost and lose, against one search of the whole pool?
 
-    python benchmarks/greedi.py [--quick]
+    python benchmarks/greedi.py [--rows 20000] [--by-tokens] [--quick]
 
-20,000 synthetic factors of real sizes (d = 576, 52 rows on average) in a memory map; 1,000 of them are picked. Every
-search runs in a process of its own, one after the other, so that its seconds and its memory are its own: the whole
-pool at once, then 2, 4 and 8 parts and the last search over what these picked. Beside each value stands the upper bound
-on the best possible selection, from a look at the whole pool. A model fitted to the searches, seconds = a × candidates
-+ b × picks, then plans ten million rows. The last line is one JSON object.
+20,000 synthetic factors of real sizes (d = 576, 52 rows on average) in a memory map; a twentieth of them is picked, or
+with --by-tokens a twentieth of their rows by gain per row, where no few large examples lead. Every search runs in a
+process of its own, one after the other, so that its seconds and its memory are its own: the whole pool at once, then
+2, 4 and 8 parts and the last search over what these picked. Beside each value stands the upper bound on the best
+possible selection, from a look at the whole pool. A model fitted to the searches, seconds = a × candidates + b × picks,
+then plans ten million rows. The last line is one JSON object.
 """
 
 import json
@@ -53,6 +54,8 @@ class Searched:
 
 def main(
     search: Annotated[Path | None, typer.Option(hidden=True, help="Only this part.")] = None,
+    rows: Annotated[int, typer.Option(help="Factors of the pool.")] = 20_000,
+    by_tokens: Annotated[bool, typer.Option("--by-tokens", help="A budget in factors' rows, by gain a row.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="A small pool, under a minute.")] = False,
 ) -> None:
     """Search the same factors at once and in parts."""
@@ -60,28 +63,40 @@ def main(
         print(json.dumps(asdict(search_part(search))))
         return
     with tempfile.TemporaryDirectory() as folder:
-        offsets = write_factors(Path(folder), 600 if quick else 20_000)
-        figures = measure(Path(folder), offsets)
+        offsets = write_factors(Path(folder), 600 if quick else rows)
+        figures = measure(Path(folder), offsets, by_tokens=by_tokens)
     tell(figures)
     print(json.dumps(figures))
 
 
-def measure(folder: Path, offsets: np.ndarray) -> dict[str, Any]:
+def measure(folder: Path, offsets: np.ndarray, *, by_tokens: bool) -> dict[str, Any]:
     """The whole pool, then in parts."""
-    n, budget = len(offsets) - 1, (len(offsets) - 1) // 20
-    rows, ones = np.arange(n), np.ones(n, dtype=np.int64)
-    whole = run_apart(folder, Part(rows, ones, ones, budget))
-    searches, bound = [whole], upper_bound(folder, offsets, whole.rows)
-    table: list[dict[str, Any]] = [line("1 (central)", whole.value, whole.value, [whole], None, bound)]
+    n = len(offsets) - 1
+    rows, costs = np.arange(n), np.diff(offsets) if by_tokens else np.ones(n, dtype=np.int64)
+    budget = int(costs.sum()) // 20
+    whole = run_apart(folder, Part(rows, costs, costs, budget))
+    searches, bound = [whole], upper_bound(folder, offsets, whole.rows, costs, budget)
+    table: list[dict[str, Any]] = [
+        line("1 (central)", whole.value, whole.value, [whole], None, bound) | {"shared": 1.0}
+    ]
     for parts, oversample in PARTS:
-        dealt = Dealing(parts, oversample, seed=0).deal(rows, Room(ones, budget), ones)
+        dealt = Dealing(parts, oversample, seed=0).deal(rows, Room(costs, budget), costs)
         found = [run_apart(folder, part) for part in dealt]
         union = np.unique(np.concatenate([of.rows for of in found]))
-        last = run_apart(folder, Part(union, ones[union], ones[union], budget))
+        last = run_apart(folder, Part(union, costs[union], costs[union], budget))
         searches += [*found, last]
         named = f"{parts}, κ = {dealt[0].total:,}"
-        table.append(line(named, whole.value, last.value, found, last, upper_bound(folder, offsets, last.rows)))
-    return {"examples": n, "picks": budget, "dimension": D, "searches": table, "plan": plan(searches)}
+        bound = upper_bound(folder, offsets, last.rows, costs, budget)
+        table.append(line(named, whole.value, last.value, found, last, bound) | {"shared": shared(whole, last)})
+    return {
+        "examples": n,
+        "budget": budget,
+        "by_tokens": by_tokens,
+        "picks": len(whole.rows),
+        "dimension": D,
+        "searches": table,
+        "plan": plan(searches),
+    }
 
 
 def line(
@@ -157,12 +172,18 @@ def run_apart(folder: Path, part: Part) -> Searched:
     return found
 
 
-def upper_bound(folder: Path, offsets: np.ndarray, rows: list[int]) -> float:
-    """f(best) ≤ f(S) + the largest gains that are left: one look at every candidate."""
+def shared(one: Searched, other: Searched) -> float:
+    """The share of one's picks that the other has too."""
+    return len(set(one.rows) & set(other.rows)) / len(one.rows)
+
+
+def upper_bound(folder: Path, offsets: np.ndarray, rows: list[int], costs: np.ndarray, budget: int) -> float:
+    """f(best) ≤ f(S) + the most that the budget pays for of the gains that are left: one look at every candidate."""
     objective = log_det(Factors(np.load(folder / "factors.npy", mmap_mode="r"), offsets), RIDGE)
     objective.add_all(np.array(rows))
     left = np.setdiff1d(np.arange(len(offsets) - 1), rows)
-    return objective.value() + float(np.sort(objective.gains(left))[-len(rows) :].sum())
+    gains = np.maximum(objective.gains(left), 0.0)
+    return objective.value() + float(Room(costs[left], budget).most_valuable(gains) @ gains)
 
 
 def write_factors(folder: Path, n: int) -> np.ndarray:
