@@ -119,8 +119,10 @@ def main(
                 held_out=HeldOutSettings(share=0.1),
             )
             load(bench, name, data / file, rows)
-            kept = Kept(KEPT / f"{name}-{rows}")
+            kept = Kept(KEPT / f"{name}-{rows}-rows-{seeds}-seeds")
             chosen = kept.read()
+            if chosen and (was := chosen.plans[EVERYTHING].content_hash) != bench.datasets.get(name).content_hash:
+                raise typer.BadParameter(f"{data / file} is not what {kept.folder} was made from ({was[:12]}).")
             if chosen is None:
                 run = score(bench, name, settings)
                 chosen = choose_all(bench, name, run, ProofSettings(seeds=seeds, random=5, points=1, epochs=1))

@@ -56,15 +56,17 @@ class Kept:
         """Put the fine-tunes that are kept into a workspace."""
         bench.folder.tunes.mkdir(exist_ok=True)
         for path in self.folder.glob("*.npz"):
-            if not is_whole(bench.folder.tunes / path.name):
-                shutil.copy(path, bench.folder.tunes / path.name)
+            if is_whole(path) and not is_whole(bench.folder.tunes / path.name):
+                with replacing(bench.folder.tunes / path.name) as partial:
+                    shutil.copy(path, partial)
 
     def take(self, bench: Workbench, plan: ProofPlan) -> None:
         """Keep those of a plan that are done."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for path in files_of(bench, plan):
-            if is_whole(path) and not (self.folder / path.name).exists():
-                shutil.copy(path, self.folder / path.name)
+            if is_whole(path) and not is_whole(self.folder / path.name):
+                with replacing(self.folder / path.name) as partial:
+                    shutil.copy(path, partial)
 
 
 def files_of(bench: Workbench, plan: ProofPlan) -> Iterable[Path]:

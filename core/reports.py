@@ -261,7 +261,8 @@ class ProofReport:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a sample of so many `rows` took on a device; `scorable` of them have `mean_tokens` each, prompts too.
+    """What a sample of so many `rows` took on a device; they have `mean_tokens` each, prompts too, those of them that
+    are not `scorable` none.
 
     One pass took `pass_seconds`, that over the responses alone `alone_seconds`; tuning on `tuned_tokens` took
     `tuning_seconds`; one look at every factor `look_seconds`, and choosing so many `picks` `search_seconds`. The
@@ -283,6 +284,7 @@ class Trial:
     memory_mb: float
     input_bytes: int
     shard_bytes: int
+    feature_bytes: int
     array_bytes: int
 
 
@@ -303,7 +305,7 @@ class Wait:
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """What a whole pool will take. Its `tokens` may be off by the share `tokens_off` (95 %); each GPU needs
-    `memory_mb`, the workspace `disk_bytes` at most, models aside."""
+    `memory_mb`, the run's own files `disk_bytes`, models and database aside."""
 
     rows: int
     tokens: int

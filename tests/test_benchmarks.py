@@ -33,6 +33,7 @@ PROMISED = {
     "shakespeare.py": {"passages", "fisher", "clustered", "random", "verdict"},
     "fuzz.py": {"files", "failures", "outcomes"},
     "greedi.py": {"searches", "plan"},
+    "million.py": {"rows", "steps"},
     "rules.py": {"compared", "different", "pattern", "negative"},
     "fisher_synthetic.py": {"seeds", "independent", "autoregressive", "fisher_below_random_everywhere"},
 }
@@ -41,6 +42,7 @@ LONG = {
     "claims.py",
     "fisher_synthetic.py",
     "loading.py",
+    "million.py",
     "resume.py",
     "scoring.py",
     "scoring_memory.py",

@@ -136,7 +136,7 @@ def _readable(trial: Trial, forecast: Forecast) -> dict[str, Any]:
         "measured": f"{trial.rows:,} rows on {trial.device}, {trial.mean_tokens:,.0f} tokens each",
         "foretold": f"{forecast.rows:,} rows, {forecast.tokens:,} tokens ± {forecast.tokens_off:.0%}",
         "memory of each device": f"{forecast.memory_mb:,.0f} MB",
-        "disk": f"{forecast.disk_bytes / 1e6:,.0f} MB, models aside",
+        "disk": f"{forecast.disk_bytes / 1e6:,.0f} MB, models and database aside",
     }
     for wait in forecast.waits:
         parts = {
@@ -173,7 +173,7 @@ def run_settings(
         calibration = CalibrationSettings.checked(**training | ({} if share is None else {"share": share}))
     elif training:
         raise BadInput(f"Option {next(iter(training))!r} is about calibrating, which this run does not do.")
-    return RunSettings(
+    return RunSettings.checked(
         scoring=ScoringSettings.checked(**scoring),
         calibration=calibration,
         calibrated_model=calibrated_model,

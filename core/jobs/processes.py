@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 Prepare = Callable[[], Callable[[Piece], Result]]
 LEAVING_SECONDS = 5.0
+_one_at_a_time = threading.Lock()
 KNOWN = ("builtins", "torch", "core.errors")
 """Whose errors are sent as they are: any other may not be made again from what was sent of it."""
 
@@ -74,13 +76,14 @@ class ProcessHand(Generic[Piece, Result]):
 def nothing_as_main() -> Iterator[None]:
     """A process that is started meanwhile does not first run what calls itself `__main__` here: Streamlit's pages do,
     and it would draw one."""
-    main, nothing = sys.modules["__main__"], ModuleType("__main__")
-    sys.modules["__main__"] = nothing
-    try:
-        yield
-    finally:
-        if sys.modules["__main__"] is nothing:
-            sys.modules["__main__"] = main
+    with _one_at_a_time:
+        main, nothing = sys.modules["__main__"], ModuleType("__main__")
+        sys.modules["__main__"] = nothing
+        try:
+            yield
+        finally:
+            if sys.modules["__main__"] is nothing:  # a page that came meanwhile is the one that stays
+                sys.modules["__main__"] = main
 
 
 def _unpack(answer: tuple[bool, Any]) -> Any:

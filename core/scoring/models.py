@@ -90,6 +90,10 @@ def load_model(settings: ScoringSettings, models_folder: Path) -> LoadedModel:
         )
     if not how:
         model.to(device)
+    if settings.spread and {"cpu", "disk"} & {str(place) for place in model.hf_device_map.values()}:
+        raise BadInput(
+            f"The GPUs cannot hold all of {settings.model!r}; take more of them, or quantization=8bit or 4bit."
+        )
     model.eval().requires_grad_(False)
     if model.get_output_embeddings() is None:
         raise BadInput(f"Model {settings.model!r} ({type(model).__name__}) has no LM head that could be read.")

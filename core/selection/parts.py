@@ -2,9 +2,10 @@
 
 GreeDi (Mirzasoleiman and others 2013): the candidates are dealt at random into m parts, each is searched greedily by
 itself, wherever it lies, and a last greedy search over what all of them picked makes the selection, unless what one
-part picked holds more. Where each part picks as much as the whole budget pays for, at least (1 − 1/e)/2 of the best is
-reached in expectation, since the parts are random (Barbosa and others 2015). With a budget of a tenth of the pool
-that would be all of every part: so they pick `oversample` budgets together.
+part picked holds more. With a budget of examples, a submodular objective, and each part picking as many as the whole
+budget, at least (1 − 1/e)/2 of the best is reached in expectation, since the parts are random (Barbosa and others
+2015). With a budget of a tenth of the pool that would be all of every part: so they pick `oversample` budgets together.
+With a budget of tokens, and `oversample` near 1, they may pick a little less than the budget between them.
 """
 
 import math
@@ -42,6 +43,8 @@ class Part:
 
     def search(self, objective: Design) -> Ordered:
         """Pick greedily until what was picked costs all that may be spent. `objective` holds the pins."""
+        if not len(self.rows) or self.total <= 0:
+            return of_steps(iter(()), self.rows, Room(self.costs, 0))
         free = Room(self.costs, int(self.costs.sum()))
         plan = Plan(picks=max(1, min(len(self.rows), round(self.total / self.costs.mean()))))
         steps = search_greedy(objective, self.rows, free, plan, self.weights)

@@ -19,7 +19,9 @@ class Settings(BaseModel):
             return cls(**values)
         except ValidationError as error:
             first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"]) or cls.__name__
+            if not first["loc"]:
+                raise BadInput(f"These options do not go together: {first['msg']}.") from None
+            name = ".".join(str(part) for part in first["loc"])
             if first["type"] == "extra_forbidden":
                 known = ", ".join(sorted(cls.model_fields))
                 raise BadInput(f"There is no option {name!r} here; the options are: {known}.") from None

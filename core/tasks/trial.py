@@ -4,6 +4,7 @@ Each kind of work is begun once before it is timed, so that what happens once in
 with every row.
 """
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -45,21 +46,19 @@ class TrialRun:
 
     def complete(self) -> dict[str, Any]:
         """Do all of it anew, whatever an earlier attempt left, and report."""
-        for folder in (self._files.base, self._files.features, self._files.alone, self._files.arrays):
-            shutil.rmtree(folder, ignore_errors=True)
+        clear_work(self._files)
         try:
             return asdict(self._measure())
         finally:
-            for folder in (self._files.base, self._files.features, self._files.alone, self._files.calibrated_model):
-                shutil.rmtree(folder, ignore_errors=True)
-            shutil.rmtree(self._files.arrays, ignore_errors=True)
+            clear_work(self._files)
+            self._files.input.unlink(missing_ok=True)
 
     def _measure(self) -> Trial:
         rendered = [self._rows.render(example) for example in self._rows.input.read(range(len(self._rows)))]
         shown = [example for example in rendered if example.unscorable_reason is None]
         if not shown:
             raise BadInput(f"None of the {len(rendered):,} rows of the sample can be scored by this model.")
-        lengths = np.array([len(example.input_ids) for example in shown])
+        lengths = np.array([0 if example.unscorable_reason else len(example.input_ids) for example in rendered])
         scored, arrays = self._score(shown), self._join()
         chosen = self._choose(arrays)
         self._models.drop()
@@ -68,7 +67,7 @@ class TrialRun:
             scorable=len(shown),
             device=_name_device(self._settings.scoring.device),
             mean_tokens=float(lengths.mean()),
-            sd_tokens=float(lengths.std(ddof=1)) if len(lengths) > 1 else 0.0,
+            sd_tokens=float(lengths.std(ddof=1)),
             **scored,
             **chosen,
             **self._tune(shown),
@@ -85,14 +84,16 @@ class TrialRun:
         loading, scorer = timed(lambda: self._prepare(with_features=True))
         scorer.score(shown[:WARM_ROWS])
         passing, alone = self._pass(scorer, files.base, "Scoring a sample"), 0.0
-        shards = [path.stat().st_size for path in (*files.base.iterdir(), *files.features.iterdir())]
         if self._settings.scoring.ifd:
-            alone = self._pass(self._prepare(with_features=False), files.alone, "Scoring the responses alone")
+            scorer = self._prepare(with_features=False)
+            scorer.score(shown[:WARM_ROWS])
+            alone = self._pass(scorer, files.alone, "Scoring the responses alone")
         return {
             "loading_seconds": loading,
             "pass_seconds": passing,
             "alone_seconds": alone,
-            "shard_bytes": sum(shards),
+            "shard_bytes": _size(files.base),
+            "feature_bytes": _size(files.features),
         }
 
     def _prepare(self, *, with_features: bool) -> Scorer:
@@ -139,9 +140,10 @@ class TrialRun:
 
         self._progress.begin("Tuning on a part of the sample", 0, "steps")
         some = list(shown[: TUNED_STEPS * asked.batch_examples])
-        once = asked.model_copy(update={"epochs": 1.0, "iterations": 1})
+        epochs = math.ceil(TUNED_STEPS / math.ceil(len(some) / asked.batch_examples))
+        once = asked.model_copy(update={"epochs": float(epochs), "iterations": 1})
         calibrate(some, self._settings.scoring, once, self._rows.workspace.models, self._files.calibrated_model, report)
-        tokens = sum(len(example.input_ids) for example in some) * (len(times) - 1) / len(times)
+        tokens = epochs * sum(len(example.input_ids) for example in some) * (len(times) - 1) / len(times)
         return {"tuned_tokens": round(tokens), "tuning_seconds": times[-1] - times[0]}
 
 
@@ -157,8 +159,20 @@ def timed(work: Callable[[], R]) -> tuple[float, R]:
 def _peak_memory_mb() -> float:
     """The most that the GPU held, or this process where there is none."""
     if torch.cuda.is_available() and torch.cuda.is_initialized():
-        return torch.cuda.max_memory_reserved() / 1024**2
+        devices = range(torch.cuda.device_count())
+        return max(torch.cuda.max_memory_reserved(device) for device in devices) / 1024**2
     return peak_memory_mb()
+
+
+def clear_work(files: RunFolder) -> None:
+    """Remove what a trial made on its way to its figures."""
+    for folder in (files.base, files.features, files.alone, files.arrays, files.calibrated_model):
+        shutil.rmtree(folder, ignore_errors=True)
+    files.clear_partials()
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
 
 
 def _name_device(device: str) -> str:

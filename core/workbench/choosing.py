@@ -36,6 +36,7 @@ GUESSED = (
     "A gain of I-optimality may rise as picks are added, so what lazy and stochastic search remember are guesses; "
     "search=naive computes every gain."
 )
+ONLY_IN_PARTS = "Only a search in parts has work for several; leave --workers and --runner out, or --set search=greedi."
 OWED = "The quotas of at least so much were missed by {:,} tokens: no whole example fits into the rest of the budget."
 RANDOM_LIKE = "By its measures this selection is not distinguishable from random subsets of equal tokens."
 
@@ -79,6 +80,8 @@ class Choosing(Pools):
         rule, amount = find_criterion(criterion), Budget.parse(budget)
         _check_request(rule, seed, target, target_run)
         chosen_run, options = self.finished_run(dataset, run), settings or rule.settings()
+        if crew and (crew.workers or crew.runner == "ray") and getattr(options, "search", "") != "greedi":
+            raise BadInput(ONLY_IN_PARTS)
         rows, standing = self.rows_of_ids(dataset, [*pinned, *banned, *target]), self.standing_in(chosen_run)
         self._check_not_held_out(chosen_run, {rows[id_] for id_ in [*pinned, *target]})
         given = Standing(_once(rows[id_] for id_ in pinned), tuple(sorted({rows[id_] for id_ in banned})))

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import math
 import random
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,12 +16,16 @@ from core.records import JobProgress
 from core.reports import Forecast, Trial
 from core.scoring.identity import run_identity
 from core.settings import RunSettings, TrialSettings
+from core.tasks.trial import clear_work
 from core.workbench.base import UNREADABLE
 from core.workbench.rights import needs
 from core.workbench.scoring import Scoring, settled, with_absolute_paths
 from core.workspace import RunFolder, write_input
 
 TASK = "core.tasks:try_out"
+NAME = re.compile(r"[0-9a-f]{12}")
+FEWEST = 2
+"""Rows that have a spread."""
 
 
 class Foretelling(Scoring):
@@ -51,6 +57,8 @@ class Foretelling(Scoring):
             return name
         files.path.mkdir(parents=True, exist_ok=True)
         count = min(sample.rows, content.rows_loaded)
+        if count < FEWEST:
+            raise BadInput(f"Dataset {dataset!r} has {count} rows, too few to foretell anything by; score it.")
         rows = sorted(random.Random(sample.seed).sample(range(content.rows_loaded), count))  # noqa: S311
         examples = self._prepared(content, renderer, self.datasets.examples(dataset, rows))
         write_input(files.input, [[replace(example, row=row) for row, example in enumerate(examples)]])
@@ -75,8 +83,13 @@ class Foretelling(Scoring):
         return name
 
     def trial_progress(self, trial: str) -> JobProgress:
-        """Where a trial's job stands."""
-        return self.queue.progress(JobFolder(self.folder.trials / trial))
+        """Where a trial's job stands; what one that was killed left behind is removed."""
+        files = RunFolder(self.folder.trials / trial)
+        progress = self.queue.progress(JobFolder(files.path))
+        if progress.has_ended and files.input.exists():
+            clear_work(files)
+            files.input.unlink(missing_ok=True)
+        return progress
 
     def trials(self, dataset: str) -> list[str]:
         """The trials of a dataset as it is now, the newest first."""
@@ -103,17 +116,25 @@ class Foretelling(Scoring):
     def foretell(self, trial: str, price: float | None = None, rows: int | None = None) -> tuple[Trial, Forecast]:
         """What a finished trial measured, and what the whole dataset, or a pool like it of so many `rows`, will take.
 
-        `price` is a GPU's for an hour. Raises BadInput for a trial that is not finished.
+        `price` is a GPU's for an hour. Raises BadInput for a trial that is not finished, and for a pool or a price
+        that cannot be.
         """
+        if (rows is not None and rows < 1) or (price is not None and not 0 <= price < math.inf):
+            raise BadInput(
+                f"A pool of {rows} rows at a price of {price} cannot be; give rows from 1 and a price from 0."
+            )
         settings, progress = self.trial_settings(trial), self.trial_progress(trial)
         if progress.state != "done":
             raise BadInput(f"Trial {trial!r} is not finished ({progress.state}); start it again.")
-        measured = Trial(**progress.result)
+        try:
+            measured = Trial(**progress.result)
+        except TypeError:
+            raise BadInput(f"Trial {trial!r} was made by another version; try a sample again.") from None
         pool = rows or self.datasets.get(self.trial_dataset(trial)).rows_loaded
         return measured, foretell(measured, pool, settings, price)
 
     def _asked(self, trial: str) -> dict | None:
-        if trial not in {path.parent.name for path in self.folder.trials.glob("*/settings.json")}:
+        if not NAME.fullmatch(trial):
             return None
         try:
             asked: dict = json.loads(RunFolder(self.folder.trials / trial).settings.read_text(encoding="utf-8"))

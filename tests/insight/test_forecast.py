@@ -12,7 +12,7 @@ TRIAL = Trial(
     rows=200,
     scorable=100,
     device="cpu",
-    mean_tokens=50.0,
+    mean_tokens=25.0,
     sd_tokens=20.0,
     loading_seconds=10.0,
     pass_seconds=40.0,
@@ -25,22 +25,23 @@ TRIAL = Trial(
     memory_mb=1_500.0,
     input_bytes=1_000,
     shard_bytes=2_000,
+    feature_bytes=4_000,
     array_bytes=3_000,
 )
 
 
 def test_one_pass_over_a_larger_pool() -> None:
     found = foretell(TRIAL, 20_000, RunSettings(calibration=None))
-    assert (found.rows, found.tokens) == (20_000, 100 * 100 * 50)
-    assert found.tokens_off == pytest.approx(1.96 * 20 / 10 / 50)
+    assert (found.rows, found.tokens) == (20_000, 20_000 * 25)
+    assert found.tokens_off == pytest.approx(1.96 * 20 / 200**0.5 / 25)
     assert found.memory_mb == 1_500
-    assert found.disk_bytes == 100 * (1_000 + 2_000 + 2 * 3_000)
+    assert found.disk_bytes == 100 * (1_000 + 2_000 + 4_000 + 3_000)
     assert [wait.gpus for wait in found.waits] == [1, 8, 64]
     for wait in found.waits:
         assert wait.scoring_seconds == pytest.approx(100 * 40 / wait.gpus + 10)
         assert wait.calibrating_seconds == 0
-        assert wait.choosing_seconds == pytest.approx(100 * 3)
-        assert wait.hours == pytest.approx((wait.scoring_seconds + 300) / 3600)
+        assert wait.choosing_seconds == pytest.approx(100 * (3 + 3 * 2))
+        assert wait.hours == pytest.approx((wait.scoring_seconds + 900) / 3600)
         assert wait.gpu_hours == pytest.approx(wait.gpus * wait.hours)
         assert wait.cost is None
 
@@ -64,6 +65,8 @@ def test_each_later_round_trains_on_what_a_round_keeps_and_is_a_pass_more() -> N
 
 def test_a_model_that_was_tuned_elsewhere_is_a_second_pass_and_no_training() -> None:
     settings = RunSettings(calibration=None, calibrated_model="tuned", scoring=ScoringSettings(ifd=True))
-    wait = foretell(replace(TRIAL, alone_seconds=7.0), 400, settings).waits[0]
+    found = foretell(replace(TRIAL, alone_seconds=7.0), 400, settings)
+    wait = found.waits[0]
+    assert found.disk_bytes == 2 * (1_000 + 3 * 2_000 + 4_000 + 3_000)
     assert wait.scoring_seconds == pytest.approx(2 * (2 * 40 + 7) + 2 * 10)
     assert wait.calibrating_seconds == 0

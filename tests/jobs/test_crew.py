@@ -96,9 +96,9 @@ def test_what_calls_itself_main_is_not_run_again_in_a_hand(tmp_path: Path, monke
     page.__file__ = str(tmp_path / "page.py")
     Path(page.__file__).write_text("raise SystemExit('a page was drawn')", encoding="utf-8")
     monkeypatch.setitem(sys.modules, "__main__", page)
-    told = Told(1, Worker(tmp_path))
-    told.crew.work(range(2))
-    assert sorted(told.done) == [0, 1]
+    told = Told(4, Worker(tmp_path))
+    told.crew.work(range(8))
+    assert sorted(told.done) == list(range(8))
     assert sys.modules["__main__"] is page
 
 

@@ -98,6 +98,13 @@ def test_a_budget_of_tokens_is_kept(seed: int, tokens: int) -> None:
     assert 0 < pool.response_tokens[chosen].sum() <= tokens
 
 
+def test_nothing_is_picked_where_the_pins_are_the_budget_or_all_there_is() -> None:
+    pool = replace(make_pool(np.random.default_rng(4), 6, 6), pinned=(1, 4, 5))
+    assert select(pool, "fisher", "3", search="greedi", parts=3) == [1, 4, 5]
+    everything = replace(pool, pinned=tuple(range(6)))
+    assert select(everything, "fisher", "6", search="greedi", parts=3) == list(range(6))
+
+
 def test_quotas_are_refused() -> None:
     pool = with_quotas(make_pool(np.random.default_rng(0), 20, 4), np.arange(20) % 2, "topic=t0<=2")
     with pytest.raises(BadInput, match="greedi keeps no quotas"):

@@ -32,8 +32,8 @@ def test_a_trial_measures_a_sample_and_keeps_its_figures_alone(tmp_path: Path, t
         assert forecast.rows == ROWS
         assert forecast.waits[0].cost == pytest.approx(3 * forecast.waits[0].gpu_hours)
         assert bench.foretell(trial, rows=6_000)[1].tokens == pytest.approx(100 * forecast.tokens, rel=0.01)
-        left = {path.name for path in (bench.folder.trials / trial).iterdir() if path.is_dir()}
-        assert not left
+        left = {path.name for path in (bench.folder.trials / trial).iterdir()}
+        assert left <= {"settings.json", "job.json", "progress.json", "log.txt", "worker.lock"}, left
         assert bench.trials("chats") == [trial]
         assert bench.runs.of_dataset("chats") == []
 
@@ -71,6 +71,14 @@ def test_what_cannot_be_tried_is_told(workspace: Path, scored: Scored, tmp_path:
             bench.try_out("short", asked(scored.model).model_copy(update={"scoring": hopeless(scored.model)}))
 
 
+def test_a_pool_or_a_price_that_cannot_be_is_refused(workspace: Path, scored: Scored) -> None:
+    words = ("plan", "chats", "--model", str(scored.model), "--no-calibration", "--max-length", "128", "--rows", "12")
+    for wrong in (("--pool", "0"), ("--pool", "-5"), ("--price", "-1"), ("--price", "nan")):
+        assert "cannot be; give rows from 1" in run_core(workspace, *words, *wrong, code=2).stderr
+    packed = run_core(workspace, *words[:4], "--set", "quantization=4bit", code=2).stderr
+    assert "do not go together: weights in 4bit cannot be trained themselves; calibrate with method=lora" in packed
+
+
 def hopeless(model: Path) -> ScoringSettings:
     """Settings under which nothing of a response is left."""
     return ScoringSettings(model=str(model), max_length=8)
@@ -89,3 +97,5 @@ def test_a_trial_that_works_is_among_the_jobs_and_can_be_stopped(tmp_path: Path,
         assert folder.progress().state == "cancelled"
         with pytest.raises(BadInput, match="not finished"):
             bench.foretell(trial)
+        assert not bench.folder.trials.joinpath(trial, "input.parquet").exists()
+        assert not bench.folder.trials.joinpath(trial, "base").exists()

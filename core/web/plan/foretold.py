@@ -56,7 +56,7 @@ def _show_figures(measured: Trial, forecast: Forecast) -> None:
         tokens = f"{format_count(forecast.tokens)} ± {format_percent(forecast.tokens_off)}"
         st.metric("Tokens, prompts too", tokens, width="content")
         st.metric("Memory of each device", format_bytes(measured.memory_mb * 1024**2), width="content")
-        st.metric("Disk, models aside", format_bytes(forecast.disk_bytes), width="content")
+        st.metric("Disk of the run", format_bytes(forecast.disk_bytes), width="content")
         st.metric("On one device", format_seconds(3600 * forecast.waits[0].hours), width="content")
 
 
@@ -76,7 +76,7 @@ def _lines(forecast: Forecast) -> list[dict[str, str | int]]:
 
 
 def _measured(trial: Trial) -> str:
-    rate = trial.mean_tokens * trial.scorable / max(trial.pass_seconds, 1e-9)
+    rate = trial.mean_tokens * trial.rows / max(trial.pass_seconds, 1e-9)
     told = (
         f"Measured on {format_count(trial.rows)} rows, {trial.device}: {format_count(trial.scorable)} scorable, "
         f"{format_sig(trial.mean_tokens)} tokens each; {format_sig(rate)} tokens a second in one pass"

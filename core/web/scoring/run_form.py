@@ -46,4 +46,6 @@ def ask_settings(dataset: str, key: str = "score", *, can_hold_out: bool = True)
             more = settings_form(CalibrationSettings, f"{key}.calibrate", others, columns=3)
             calibration = calibration.model_copy(update={name: getattr(more, name) for name in others})
     chosen = scoring.model_copy(update={"model": model.model, "max_length": length.max_length})
-    return RunSettings(scoring=chosen, calibration=calibration, calibrated_model=calibrated_model, held_out=held_out)
+    return RunSettings.checked(
+        scoring=chosen, calibration=calibration, calibrated_model=calibrated_model, held_out=held_out
+    )
