@@ -54,7 +54,7 @@ class Mapping(Previewing):
 
     def map_seconds(self, run: str) -> float:
         """About how long drawing the map takes on one core."""
-        return foretell_seconds(self.runs.counts(run)["scored"])
+        return foretell_seconds(self.runs.counts(run)["scored"], self.map_settings(run))
 
     def map_places(self, run: str) -> list[Place]:
         """The named neighbourhoods of the run's map; none where an older version drew it."""

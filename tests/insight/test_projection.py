@@ -88,6 +88,13 @@ def test_of_many_examples_some_are_laid_out_and_the_others_lie_among_their_like(
     assert np.mean(nearest == belongs[rows][others]) > 0.95
 
 
+def test_the_time_of_a_map_counts_what_is_laid_out_and_what_is_only_placed() -> None:
+    settings = ProjectionSettings(fitted=100_000)
+    few, many, most = (projection.foretell_seconds(count, settings) for count in (1_000, 100_000, 1_000_000))
+    assert few < many
+    assert 0 < most - many < 9 * (many - projection.foretell_seconds(0, settings))
+
+
 def test_drawing_stops_when_the_watcher_says_so() -> None:
     with pytest.raises(InterruptedError):
         fit_projection(clusters(60)[0], ProjectionSettings(), Watched(stop_after=0))
