@@ -54,13 +54,18 @@ class Workers:
         return max(count, 1), 1 if needs_gpu else cluster.cores(threads), int(needs_gpu)
 
 
+def check_crew(asked: CrewSettings, scoring: ScoringSettings) -> None:
+    """Raises BadInput for several processes where one needs all GPUs."""
+    if scoring.spread and (asked.workers or 1, asked.runner) != (1, "local"):
+        raise BadInput("A model that is laid over all GPUs is scored by one process; leave --workers and --runner out.")
+
+
 def gather_workers(files: RunFolder, scoring: ScoringSettings) -> Workers:
     """Whom a run asks for. A device with a number is one GPU; asked before this process claims one for itself."""
     asked = CrewSettings()
     if files.crew.exists():
         asked = CrewSettings.model_validate_json(files.crew.read_text(encoding="utf-8"))
-    if scoring.spread and (asked.workers or 1, asked.runner) != (1, "local"):
-        raise BadInput("A model that is laid over all GPUs is scored by one process; leave --workers and --runner out.")
+    check_crew(asked, scoring)
     return Workers(asked, visible_gpus() if scoring.device == "cuda" and not scoring.spread else [])
 
 

@@ -23,6 +23,7 @@ from core.scoring.identity import absolute_model, run_identity
 from core.scoring.shards import list_shards, read_scores
 from core.scoring.tokenizers import tokenizer_identity
 from core.settings import CrewSettings, RunSettings
+from core.tasks.crew import check_crew
 from core.workbench.base import UNREADABLE, check_target
 from core.workbench.holding import Holding
 from core.workbench.rights import needs
@@ -95,6 +96,7 @@ class Scoring(Holding):
         """
         content = self.datasets.get(dataset)
         chosen = settled(settings or RunSettings())
+        check_crew(crew or CrewSettings(), chosen.scoring)
         self._check_models(chosen.scoring.model, chosen.calibrated_model)
         identity = run_identity(chosen)
         renderer = self._load_renderer(chosen.scoring)

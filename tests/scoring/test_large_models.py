@@ -12,7 +12,7 @@ from core.records import Rendered
 from core.scoring import models
 from core.scoring.models import LoadedModel, load_model, placing
 from core.scoring.scorer import Scorer
-from core.settings import CalibrationSettings, RunSettings, ScoringSettings
+from core.settings import CalibrationSettings, CrewSettings, RunSettings, ScoringSettings
 from core.workbench import Workbench
 from tests.conftest import make_tiny_model, write_chats
 
@@ -71,6 +71,11 @@ def test_what_cannot_be_is_told(
         RunSettings.checked(scoring=ScoringSettings(quantization="4bit"), calibration=CalibrationSettings())
     with pytest.raises(BadInput, match="over several GPUs, and the device is cpu"):
         load_model(ScoringSettings(model=str(wide_model), spread=True, device="cpu"), models_folder)
+    spread = RunSettings(scoring=ScoringSettings(model=str(wide_model), spread=True), calibration=None)
+    with Workbench(tmp_path / "workspace") as bench:
+        bench.ingest(write_chats(tmp_path / "chats.jsonl", 4), "chats")
+        with pytest.raises(BadInput, match="scored by one process"):
+            bench.start_scoring("chats", spread, CrewSettings(workers=2))
     monkeypatch.setattr(models, "find_spec", lambda _: None)
     with pytest.raises(BadInput, match="Weights in 8bit need bitsandbytes: run"):
         placing(ScoringSettings(quantization="8bit"), CPU, torch.float32)
