@@ -51,6 +51,7 @@ def test_the_app_is_told_which_command_has_the_workspace(workspace: Path, tiny_m
     )
     try:
         wait_until(lambda: json.loads((workspace / NAME).read_text())["pid"] == command.pid)
+        wait_until(lambda: any('"running"' in of.read_text() for of in workspace.glob("runs/*/progress.json")))
         command.send_signal(signal.SIGSTOP)  # it cannot come to its end meanwhile
         with pytest.raises(
             WorkspaceBusy, match=rf"in the command `score` \(process {command.pid}, since .*wait for it"
