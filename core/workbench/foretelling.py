@@ -52,20 +52,20 @@ class Foretelling(Scoring):
         }
         name = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
         files = RunFolder(self.folder.trials / name)
-        job = JobFolder(files.path)
-        if self.queue.progress(job).is_working:
-            return name
-        files.path.mkdir(parents=True, exist_ok=True)
-        count = min(sample.rows, content.rows_loaded)
+        job, count = JobFolder(files.path), min(sample.rows, content.rows_loaded)
         if count < FEWEST:
             raise BadInput(f"Dataset {dataset!r} has {count} rows, too few to foretell anything by; score it.")
         rows = sorted(random.Random(sample.seed).sample(range(content.rows_loaded), count))  # noqa: S311
         examples = self._prepared(content, renderer, self.datasets.examples(dataset, rows))
-        write_input(files.input, [[replace(example, row=row) for row, example in enumerate(examples)]])
-        write_atomically(files.settings, json.dumps(asked, indent=1))
         arguments = {"settings": with_absolute_paths(chosen).model_dump(mode="json")}
-        job.create_anew(TASK, arguments | {"times": content.rows_loaded / count})
-        self.queue.start(job)
+        with self.taking:
+            if self.queue.progress(job).is_working:
+                return name
+            files.path.mkdir(parents=True, exist_ok=True)
+            write_input(files.input, [[replace(example, row=row) for row, example in enumerate(examples)]])
+            write_atomically(files.settings, json.dumps(asked, indent=1))
+            job.create_anew(TASK, arguments | {"times": content.rows_loaded / count})
+            self.queue.start(job)
         return name
 
     @needs(Role.CURATOR, "try a sample")
@@ -83,13 +83,17 @@ class Foretelling(Scoring):
         return name
 
     def trial_progress(self, trial: str) -> JobProgress:
-        """Where a trial's job stands; what one that was killed left behind is removed."""
-        files = RunFolder(self.folder.trials / trial)
-        progress = self.queue.progress(JobFolder(files.path))
-        if progress.has_ended and files.input.exists():
-            clear_work(files)
-            files.input.unlink(missing_ok=True)
-        return progress
+        """Where a trial's job stands."""
+        return self.queue.progress(JobFolder(self.folder.trials / trial))
+
+    def take_in(self) -> None:
+        """Take in what jobs have finished; of trials that were killed, remove what they left behind."""
+        super().take_in()
+        for path in self.folder.trials.glob("*/input.parquet"):
+            with self.taking:  # not between the input of a new trial and its job
+                if self.trial_progress(path.parent.name).has_ended:
+                    clear_work(RunFolder(path.parent))
+                    path.unlink(missing_ok=True)
 
     def trials(self, dataset: str) -> list[str]:
         """The trials of a dataset as it is now, the newest first."""

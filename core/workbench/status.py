@@ -96,8 +96,7 @@ class Status(Watching, Answering):
             yield WorkingJob("scoring", run, dataset, self.run_progress(run))
             if self.folder.run(run).map.is_dir():
                 yield WorkingJob("map", run, dataset, self.map_progress(run))
-        apart = {"trial": self.folder.trials, "check": self.folder.checks, "proof": self.folder.proofs}
-        for kind, path in apart.items():
+        for kind, path in self._apart().items():
             for folder in path.glob("*/"):
                 yield WorkingJob(kind, folder.name, "", JobFolder(folder).progress())
 

@@ -37,7 +37,9 @@ class Watching(Loading, Mapping, Proven, Foretelling):
                 found.append(WorkingJob("map", run.run, dataset.name, self.map_progress(run.run)))
         for path in self.folder.trials.glob("*/job.json"):
             trial = path.parent.name
-            found.append(WorkingJob("trial", trial, self.trial_dataset(trial), self.trial_progress(trial)))
+            progress = self.trial_progress(trial)
+            if progress.is_working:
+                found.append(WorkingJob("trial", trial, self.trial_dataset(trial), progress))
         for path in self.folder.proofs.glob("*/job.json"):
             proof = path.parent.name
             progress = self.proof_progress(proof)
@@ -67,6 +69,8 @@ class Watching(Loading, Mapping, Proven, Foretelling):
             return JobFolder(run.path if kind == "scoring" else run.map)
         if kind == "load":
             return JobFolder(self.folder.loads / of)
-        return JobFolder(
-            {"trial": self.folder.trials, "proof": self.folder.proofs, "check": self.folder.checks}[kind] / of
-        )
+        return JobFolder(self._apart()[kind] / of)
+
+    def _apart(self) -> dict[str, Path]:
+        """Where the jobs lie that have a folder of their own, by kind."""
+        return {"trial": self.folder.trials, "proof": self.folder.proofs, "check": self.folder.checks}

@@ -97,5 +97,6 @@ def test_a_trial_that_works_is_among_the_jobs_and_can_be_stopped(tmp_path: Path,
         assert folder.progress().state == "cancelled"
         with pytest.raises(BadInput, match="not finished"):
             bench.foretell(trial)
+        bench.take_in()
         assert not bench.folder.trials.joinpath(trial, "input.parquet").exists()
         assert not bench.folder.trials.joinpath(trial, "base").exists()
