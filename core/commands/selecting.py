@@ -1,6 +1,7 @@
 """Selections: make one, and read why it is as it is."""
 
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +15,9 @@ from core.errors import BadInput
 from core.selection.registry import CRITERIA, find_criterion
 from core.settings import CrewSettings, Quota, RepeatSettings, parse_assignments
 from core.workbench import Workbench
+
+TELL_SECONDS = 5.0
+"""A choice that is made sooner says nothing of itself."""
 
 
 @app.command()
@@ -71,6 +75,7 @@ def select(
             device=device,
             order_to=order_to,
             crew=CrewSettings.checked(runner=runner, workers=workers, address=address),
+            follow=_print_steps(),
         )
         print(f"Selected from scoring run {bench.selections.get(report.selection).run}", file=sys.stderr)
         if report.note and as_json:
@@ -162,6 +167,19 @@ def _read_target(path: Path | None) -> list[str]:
     if path is not None and not ids:
         raise BadInput(f"{str(path)!r} names no example; a target needs some.")
     return ids
+
+
+def _print_steps() -> Callable[[str, int, int], None]:
+    """Say on stderr, every few seconds, how far a choice is."""
+    told = time.monotonic()
+
+    def follow(phase: str, done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= TELL_SECONDS:
+            told = time.monotonic()
+            print(f"{phase}: {done:,} of {total:,}", file=sys.stderr, flush=True)
+
+    return follow
 
 
 def _print_count(unit: str) -> Callable[[int, int], None]:

@@ -29,6 +29,7 @@ from core.selection.vectors import log_det
 
 PARTS_STREAM = 2
 """Apart from the streams that random subsets are drawn from."""
+SEARCHING = "Searching the parts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +166,8 @@ def search_in_parts(
 
 def _search_parts(pool: Pool, parts: Sequence[Part], empty: Callable[[], Design]) -> Iterable[Ordered]:
     if pool.spread and len(parts) > 1:
-        found = pool.spread(PartSearch.of(pool, empty()), parts)
-    else:
-        found = (_quietly(part, empty()) for part in parts)
-    return follow("Ordering the parts", found, len(parts))
+        return pool.spread(PartSearch.of(pool, empty()), parts)
+    return follow(SEARCHING, (_quietly(part, empty()) for part in parts), len(parts))
 
 
 def _quietly(part: Part, objective: Design) -> Ordered:

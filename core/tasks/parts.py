@@ -9,7 +9,8 @@ from core.errors import JobFailed
 from core.jobs.cluster import Cluster
 from core.jobs.crew import Crew, Hand, HandDied
 from core.jobs.processes import ProcessHand
-from core.selection.parts import Part, PartSearch, Spread
+from core.selection.following import tell
+from core.selection.parts import SEARCHING, Part, PartSearch, Spread
 from core.selection.ranking import Ordered
 from core.settings import CrewSettings
 from core.tasks.crew import Workers, visible_gpus
@@ -37,7 +38,9 @@ def spread_over(asked: CrewSettings, device: str) -> Spread | None:
 
 
 def _share_out(workers: Workers, search: PartSearch, parts: Sequence[Part]) -> list[Ordered]:
-    """What each part picked. Raises JobFailed for a part that could not be searched, BadInput for a cluster that cannot
+    """What each part picked. Meanwhile whoever follows is told how many are searched, and may end it all by raising.
+
+    Raises JobFailed for a part that could not be searched, BadInput for a cluster that cannot
     be reached or does not see the factors."""
     found: dict[int, Ordered] = {}
 
@@ -50,10 +53,13 @@ def _share_out(workers: Workers, search: PartSearch, parts: Sequence[Part]) -> l
     def done(piece: Piece, picked: Ordered) -> None:
         found[piece[0]] = picked
 
+    def check() -> None:
+        tell(SEARCHING, len(found), len(parts))
+
     gather = _on_cluster if workers.asked.runner == "ray" else _on_this_machine
     with gather(search, workers, len(parts)) as makers:
         try:
-            Crew[Piece, Ordered](makers, done, given_up, lambda: None).work(list(enumerate(parts)))
+            Crew[Piece, Ordered](makers, done, given_up, check).work(list(enumerate(parts)))
         except HandDied as death:
             raise JobFailed(f"No worker process could begin: {death}. Select again with fewer --workers.") from None
     return [found[number] for number in range(len(parts))]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -138,6 +139,26 @@ def test_parts_searched_by_two_processes_give_the_selection_that_one_gives(
             chosen.append(bench.selections.picks(report.selection))
     assert len(made) == 2 * (1 if budget == "9" else 2)  # tokens make two rankings
     assert chosen[0] == chosen[1]
+
+
+def test_whoever_waits_for_parts_is_told_how_many_are_searched_and_may_end_it(tmp_path: Path, scored: Scored) -> None:
+    settings, told = find_criterion("fisher").settings(search="greedi", parts=3), list[tuple[int, int]]()
+
+    def follow(phase: str, done: int, total: int) -> None:
+        if phase == parts.SEARCHING:
+            told.append((done, total))
+
+    def end(phase: str, done: int, _: int) -> None:
+        if phase == parts.SEARCHING and done:
+            raise InterruptedError(phase)
+
+    with Workbench(shutil.copytree(scored.workspace, tmp_path / "copy")) as bench:
+        asked: dict[str, Any] = {"settings": settings, "crew": CrewSettings(workers=2)}
+        with pytest.raises(InterruptedError):
+            bench.select("chats", "fisher", "9", follow=end, **asked)
+        wait_until(lambda: not multiprocessing.active_children())
+        bench.select("chats", "fisher", "9", follow=follow, **asked)
+    assert told[0] == (0, 3) and told == sorted(told)
 
 
 class Killing(PassOrder):
