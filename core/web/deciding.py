@@ -12,6 +12,7 @@ from core.people import Role
 from core.web.cut import cut_order
 from core.web.notices import escape_markdown, keep_errors, lead_to, redraw_to_tell, say, warn
 from core.web.session import allowed, current_person, current_selection, open_bench
+from core.web.slots import slot_key
 from core.web.tables import example_columns
 from core.web.theme import NO_NUMBER, format_count, format_sig
 
@@ -162,7 +163,7 @@ def show_history(dataset: str, row: int) -> None:
     made, every = open_bench().made_together(dataset, MOST_OF_A_ROW, row)
     if made:
         st.markdown("**History**")
-        _list_decisions(made, f"history.{dataset}.{row}")
+        _list_decisions(made, "history.row")
         _tell_older(len(made), every)
 
 
@@ -194,7 +195,9 @@ def _list_decisions(made: Sequence[Decided], key: str, *, with_rows: bool = Fals
         taken = f"#{one.first}" if one.decisions == 1 else f"{format_count(one.open)} decisions"
         how = allowed(Role.ANNOTATOR, f"Takes back {taken}.")
         if one.open:
-            right.button("Undo", key=f"{key}.{one.first}", on_click=_undo, args=(one, taken), **how)
+            right.button(
+                "Undo", key=slot_key(key, f"{one.dataset}.{one.first}"), on_click=_undo, args=(one, taken), **how
+            )
 
 
 @keep_errors()

@@ -38,7 +38,7 @@ def test_a_verdict_is_kept_and_the_next_example_comes(open_app: Open, workspace:
     rows = queue_of(workspace, chosen)
     app = open_app(workspace, "review")
     assert f"Row {rows[0]}" in texts(app)
-    app.text_input(key=f"review.note.chats.{current_person()}.border.{rows[0]}").set_value("dull").run()
+    app.text_input(key=f"review.note.chats.{current_person()}.0").set_value("dull").run()
     press(app, "Drop")
     assert f"Row {rows[1]}" in texts(app)
     assert f"Row {rows[0]}: drop; nobody else has judged it yet." in texts(app)

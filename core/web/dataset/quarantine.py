@@ -10,6 +10,7 @@ from core.records import DatasetRow, Entry, EntryGroup
 from core.web.notices import escape_markdown, say, show_errors
 from core.web.scores import shorten
 from core.web.session import allowed, go_on_with, open_bench
+from core.web.slots import slot_key
 from core.web.theme import format_count
 
 SHOWN_GROUPS, SHOWN_ROWS = 20, 50
@@ -100,10 +101,10 @@ def _edit(dataset: DatasetRow, entry: Entry, key: str) -> None:
         f"Line {entry.line} of {escape_markdown(Path(entry.file).name)}",
         value=text,
         height=220,
-        key=f"quarantine.text.{key}.{entry.entry}",
+        key=slot_key(f"quarantine.text.{key}", str(entry.entry)),
         help="One JSON object with the fields of this dataset's shape.",
     )
-    key = f"quarantine.fix.{key}.{entry.entry}"
+    key = slot_key(f"quarantine.fix.{key}", str(entry.entry))
     if st.button("Check and keep the fix", type="primary", key=key, **allowed(Role.CURATOR)):
         example = open_bench().fix(dataset.name, entry.entry, edited or "")
         said = " → ".join(str(message["role"]) for message in example.messages)

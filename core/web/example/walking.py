@@ -13,6 +13,7 @@ from core.web.deciding import BUTTONS, HELP, on_decide
 from core.web.linked import choose_linked, read_number
 from core.web.rows import ask_row
 from core.web.session import allowed, open_bench
+from core.web.slots import slot_key
 from core.web.theme import format_count
 
 ORDER, LEFT, ALL = "order", "left", "all"
@@ -119,7 +120,7 @@ def show_walk(dataset: DatasetRow, cut: Cut | None) -> int:
 
 def show_decisions(dataset: str, row: int) -> None:
     """Note, pin and ban this example, by button or key. Enter presses the first button, so that is the harmless one."""
-    key = f"example.{dataset}.{row}"
+    key = slot_key("example", f"{dataset}.{row}")
     with st.container(key=DECIDE), st.form(key, clear_on_submit=True, border=False):
         st.text_input("Why", key=f"{key}.why", placeholder="A reason; a note needs it")
         with st.container(horizontal=True):

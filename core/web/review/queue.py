@@ -15,6 +15,7 @@ from core.web.naming import describe_selection
 from core.web.notices import escape_markdown, lead_to, missing, show_errors
 from core.web.reading import show_whole
 from core.web.session import allowed, current_person, open_bench
+from core.web.slots import slot_key
 from core.web.theme import format_count
 from core.workbench.reviewing import QUEUES, VERDICTS, Asked, QueueRequest
 
@@ -170,7 +171,7 @@ def _judge(queue: Queue, row: int, verdict: str) -> None:
 
 
 def _note_key(queue: Queue, row: int) -> str:
-    return f"{_own_key(queue, 'note')}.{queue.request.queue}.{row}"
+    return slot_key(_own_key(queue, "note"), f"{queue.request.queue}.{row}")
 
 
 def _own_key(queue: Queue, what: str) -> str:
