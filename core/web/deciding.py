@@ -163,7 +163,7 @@ def show_history(dataset: str, row: int) -> None:
     made, every = open_bench().made_together(dataset, MOST_OF_A_ROW, row)
     if made:
         st.markdown("**History**")
-        _list_decisions(made, "history.row")
+        _list_decisions(made, "history.row", MOST_OF_A_ROW)
         _tell_older(len(made), every)
 
 
@@ -172,7 +172,7 @@ def show_decisions(dataset: str, key: str, most: int = MOST_SHOWN) -> None:
     made, every = open_bench().made_together(dataset, most)
     standing = open_bench().decisions.standing(dataset)
     st.caption(f"{format_count(len(standing.pinned))} pinned, {format_count(len(standing.banned))} banned.")
-    _list_decisions(made, key, with_rows=True)
+    _list_decisions(made, key, most, with_rows=True)
     _tell_older(len(made), every)
 
 
@@ -181,8 +181,8 @@ def _tell_older(shown: int, every: int) -> None:
         st.caption(f"The last {shown} of {format_count(every)} lines; the command `decisions` lists all.")
 
 
-def _list_decisions(made: Sequence[Decided], key: str, *, with_rows: bool = False) -> None:
-    """Those made at once stand together, and are undone together: all or none."""
+def _list_decisions(made: Sequence[Decided], key: str, most: int, *, with_rows: bool = False) -> None:
+    """Of at most so many lines: those made at once stand together, and are undone together: all or none."""
     redraw_to_tell()
     for one in made:
         left, right = st.columns([3, 1], vertical_alignment="center")
@@ -195,9 +195,8 @@ def _list_decisions(made: Sequence[Decided], key: str, *, with_rows: bool = Fals
         taken = f"#{one.first}" if one.decisions == 1 else f"{format_count(one.open)} decisions"
         how = allowed(Role.ANNOTATOR, f"Takes back {taken}.")
         if one.open:
-            right.button(
-                "Undo", key=slot_key(key, f"{one.dataset}.{one.first}"), on_click=_undo, args=(one, taken), **how
-            )
+            own = slot_key(key, f"{one.dataset}.{one.first}", 2 * most)
+            right.button("Undo", key=own, on_click=_undo, args=(one, taken), **how)
 
 
 @keep_errors()

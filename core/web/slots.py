@@ -6,21 +6,22 @@ session ends (SessionState.remove_stale_widgets drops the values alone). So keys
 
 import streamlit as st
 
-SLOTS = 128
-"""More than are shown at once: a key serves another only when so many others were shown since, so that a late press
+FEW = 8
+"""For what is shown one at a time. A key serves another only when so many others were shown since, so that a late press
 cannot meet what took its place."""
 
 
-def slot_key(name: str, of: str) -> str:
+def slot_key(name: str, of: str, most: int = FEW) -> str:
     """The key, in this session, of the widget that belongs to `of`: the same one as long as it is shown, and another's
-    `SLOTS` others later."""
-    return f"{name}.{take_slot(st.session_state.setdefault(f'slots.{name}', {}), of)}"
+    `most` others later."""
+    return f"{name}.{take_slot(st.session_state.setdefault(f'slots.{name}', {}), of, most)}"
 
 
-def take_slot(taken: dict[str, int], of: str) -> int:
-    """The number that `of` holds in `taken`, the last shown last; else a free one, or that of the longest not shown."""
+def take_slot(taken: dict[str, int], of: str, most: int) -> int:
+    """The number, below `most`, that `of` holds in `taken`, where the last shown is last; else a free one, or that of
+    what was not shown for the longest."""
     number = taken.pop(of, None)
     if number is None:
-        number = len(taken) if len(taken) < SLOTS else taken.pop(next(iter(taken)))
+        number = len(taken) if len(taken) < most else taken.pop(next(iter(taken)))
     taken[of] = number
     return number

@@ -6,14 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from core.web.slots import SLOTS, take_slot
+from core.web.slots import take_slot
+
+SLOTS = 16
 
 
 @given(st.lists(st.integers(0, 2 * SLOTS), max_size=6 * SLOTS))
 def test_what_was_shown_of_late_keeps_its_own_slot(shown: list[int]) -> None:
     taken, late = dict[str, int](), dict[int, int]()
     for each in shown:
-        number = take_slot(taken, str(each))
+        number = take_slot(taken, str(each), SLOTS)
         assert late.pop(each, number) == number
         assert number not in late.values() and 0 <= number < SLOTS
         late[each] = number
@@ -28,7 +30,7 @@ def _list_lines() -> None:
 
     first = st.session_state.get("first", 0)
     for line in range(first, first + 10):
-        st.button(f"Undo {line}", key=slot_key("line", str(line)))
+        st.button(f"Undo {line}", key=slot_key("line", str(line), 16))
 
 
 def test_streamlit_keeps_records_of_no_more_widgets_than_there_are_slots() -> None:
