@@ -91,6 +91,7 @@ class Decisions:
             ).fetchall()
         return [Decided(dataset, *each[:-1]) for each in rows], int(rows[0][-1]) if rows else 0
 
+    @kept
     def made_since(self, dataset: str, decision: int) -> list[Made]:
         """Who decided how much after the decision of this number, in the order of their first."""
         with self._database.reading() as cursor:
@@ -101,6 +102,7 @@ class Decisions:
             ).fetchall()
         return [Made(*row) for row in rows]
 
+    @kept
     def rows_since(self, dataset: str, decision: int) -> frozenset[int]:
         """The examples that were decided on after the decision of this number."""
         with self._database.reading() as cursor:

@@ -91,6 +91,8 @@ def answers(bench: Workbench, run: str) -> dict[str, object]:
         "Decisions.open_of_rows": decisions.open_of_rows("chats", [1, 2]),
         "Decisions.count": decisions.count("chats"),
         "Decisions.made_together": decisions.made_together("chats", 50),
+        "Decisions.made_since": decisions.made_since("chats", 1),
+        "Decisions.rows_since": decisions.rows_since("chats", 1),
         "Decisions.newest": decisions.newest("chats"),
         "Runs.of_dataset": runs.of_dataset("chats"),
         "Runs.get": runs.get(run),
