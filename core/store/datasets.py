@@ -10,6 +10,7 @@ import pyarrow as pa
 from core.blocks import plain_messages
 from core.errors import BadInput
 from core.records import DatasetRow, Example, ExampleRow, Quarantined
+from core.store.asking import among
 from core.store.database import Database
 from core.store.kept import kept
 from core.store.versions import DATASET_COLUMNS
@@ -45,13 +46,24 @@ class Datasets:
             raise BadInput(f"There is no dataset {name!r}; loaded are: {known}.")
         return _dataset(rows[0])
 
+    @kept
+    def counts(self, name: str) -> tuple[int, int, int]:
+        """How many runs and selections a dataset has, and how many datasets there are."""
+        with self._database.reading() as cursor:
+            found: tuple[int, int, int] = cursor.execute(
+                "SELECT (SELECT count(*) FROM runs WHERE dataset = $1), "
+                "(SELECT count(*) FROM selections WHERE dataset = $1), (SELECT count(*) FROM datasets)",
+                [name],
+            ).fetchall()[0]
+        return found
+
     def examples(self, name: str, rows: Sequence[int]) -> list[Example]:
         """The examples at these row numbers, in the order asked for."""
+        condition, values = among("row_number", rows)
         with self._database.reading() as cursor:
             found = cursor.execute(
-                f"SELECT {EXAMPLE_COLUMNS} FROM examples WHERE dataset = ? AND row_number IN "  # noqa: S608
-                "(SELECT unnest(?::BIGINT[]))",
-                [name, list(rows)],
+                f"SELECT {EXAMPLE_COLUMNS} FROM examples WHERE dataset = ? AND {condition}",  # noqa: S608
+                [name, *values],
             ).fetchall()
         by_row = {row[0]: _example(row) for row in found}
         missing = [row for row in rows if row not in by_row]
@@ -159,11 +171,12 @@ class Datasets:
 
     def texts(self, name: str, rows: Sequence[int]) -> list[ExampleRow]:
         """Prompt and response of these rows, in the order asked for."""
+        condition, values = among("row_number", rows)
         with self._database.reading() as cursor:
             found = cursor.execute(
-                "SELECT row_number, example_id, line, prompt, response FROM examples "
-                "WHERE dataset = ? AND row_number IN (SELECT unnest(?::BIGINT[]))",
-                [name, list(rows)],
+                "SELECT row_number, example_id, line, prompt, response FROM examples "  # noqa: S608
+                f"WHERE dataset = ? AND {condition}",
+                [name, *values],
             ).fetchall()
         by_row = {row[0]: ExampleRow(*row) for row in found}
         return [by_row[row] for row in rows if row in by_row]

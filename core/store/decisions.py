@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from core.choices import Decided, Decision, Made, Standing
 from core.errors import BadInput
+from core.store.asking import among
 from core.store.database import Database
 from core.store.kept import kept
 
@@ -36,12 +37,13 @@ class Decisions:
         Raises BadInput for one that is not there, or that is undone already.
         """
         with self._database.writing("Decisions", "Pulse") as cursor:
-            named = _read(cursor, "decision IN (SELECT unnest(?::BIGINT[]))", [list(decisions)])
+            condition, values = among("decision", decisions)
+            named = _read(cursor, condition, values)
             found = {made.decision: made for made in named}
             if missing := [number for number in decisions if number not in found]:
                 raise BadInput(f"There is no decision {missing[0]}; `decisions` lists them.")
-            near = "(dataset, row_number) IN (SELECT (dataset, row_number) FROM decisions WHERE decision IN "
-            undone = undone_by(_read(cursor, f"{near}(SELECT unnest(?::BIGINT[])))", [list(decisions)]))
+            near = f"(dataset, row_number) IN (SELECT (dataset, row_number) FROM decisions WHERE {condition})"  # noqa: S608
+            undone = undone_by(_read(cursor, near, values))
             if gone := [number for number in decisions if number in undone]:
                 raise BadInput(f"Decision {gone[0]} is undone already; undo that undo to bring it back.")
             taken = [(found[number].dataset, found[number].row, number) for number in dict.fromkeys(decisions)]
@@ -59,7 +61,8 @@ class Decisions:
     @kept
     def open_of_rows(self, dataset: str, rows: Sequence[int]) -> list[Decision]:
         """Those pins, bans and notes of these examples that nobody undid, in the order in which they were made."""
-        made = self._find("dataset = ? AND row_number IN (SELECT unnest(?::BIGINT[]))", [dataset, list(rows)])
+        condition, values = among("row_number", rows)
+        made = self._find(f"dataset = ? AND {condition}", [dataset, *values])
         undone = undone_by(made)
         return [one for one in made if one.kind != "undo" and one.decision not in undone]
 
@@ -69,14 +72,19 @@ class Decisions:
         with self._database.reading() as cursor:
             return int(cursor.execute("SELECT count(*) FROM decisions WHERE dataset = ?", [dataset]).fetchall()[0][0])
 
+    def made_on(self, dataset: str, row: int, most: int) -> tuple[list[Decided], int]:
+        """What was decided on one example, the last first, at most so many; and how much there is."""
+        history = self.of_row(dataset, row)
+        undone = {made.undoes for made in history}
+        return [_by_itself(one, is_open=one.decision not in undone) for one in history[: -most - 1 : -1]], len(history)
+
     @kept
-    def made_together(self, dataset: str, most: int, row: int | None = None) -> tuple[list[Decided], int]:
-        """What was decided at once on a dataset, or on one example of it, the last first, at most so many; and how many
-        there are."""
+    def made_together(self, dataset: str, most: int) -> tuple[list[Decided], int]:
+        """What was decided at once on a dataset, the last first, at most so many; and how many there are."""
         with self._database.reading() as cursor:
             rows = cursor.execute(
                 """
-                WITH made AS (SELECT * FROM decisions WHERE dataset = $1 AND ($2 IS NULL OR row_number = $2)),
+                WITH made AS (SELECT * FROM decisions WHERE dataset = $1),
                 undone AS (SELECT DISTINCT undoes FROM made WHERE undoes IS NOT NULL),
                 grouped AS (
                     SELECT made_at, kind, why, who, min(decision) AS first, max(decision) AS last,
@@ -85,9 +93,9 @@ class Decisions:
                     FROM made LEFT JOIN undone ON decision = undone.undoes GROUP BY made_at, kind, why, who
                 )
                 SELECT first, last, kind, why, who, made_at, decisions, row_number, undoes, open, count(*) OVER ()
-                FROM grouped ORDER BY last DESC LIMIT $3
+                FROM grouped ORDER BY last DESC LIMIT $2
                 """,
-                [dataset, row, most],
+                [dataset, most],
             ).fetchall()
         return [Decided(dataset, *each[:-1]) for each in rows], int(rows[0][-1]) if rows else 0
 
@@ -168,6 +176,12 @@ def _append(
     )
     cursor.unregister("incoming")
     return numbers
+
+
+def _by_itself(made: Decision, *, is_open: bool) -> Decided:
+    number = made.decision
+    alike = (made.kind, made.why, made.who, made.made_at)
+    return Decided(made.dataset, number, number, *alike, 1, made.row, made.undoes, int(is_open))
 
 
 def standing(decisions: Sequence[Decision]) -> Standing:

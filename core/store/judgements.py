@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from core.choices import Judgement
+from core.store.asking import among
 from core.store.database import Database
 
 COLUMNS = "judgement, dataset, row_number, queue, verdict, why, who, made_at"
@@ -43,7 +44,8 @@ class Judgements:
         if queue is not None:
             condition, values = f"{condition} AND queue = ?", [*values, queue]
         if rows is not None:
-            condition, values = f"{condition} AND row_number IN (SELECT unnest(?::BIGINT[]))", [*values, list(rows)]
+            named, numbers = among("row_number", rows)
+            condition, values = f"{condition} AND {named}", [*values, *numbers]
         last = "row_number() OVER (PARTITION BY row_number, queue, who ORDER BY judgement DESC) = 1"
         return self._find(f"{condition} QUALIFY {last}", values, "row_number, queue, who")
 

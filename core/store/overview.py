@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.reports import ColumnFacts, Conversations, Duplicates
+from core.store.asking import among
 from core.store.database import Database
 
 SAMPLED, MILLION = 100_000, 1_000_000
@@ -180,11 +181,12 @@ class Overview:
 
     def excerpts(self, name: str, rows: list[int], characters: int) -> list[tuple[str, str]]:
         """The beginnings of prompt and response of these rows."""
+        condition, values = among("row_number", rows)
         with self._database.reading() as cursor:
             found = cursor.execute(
-                "SELECT left(prompt, ?), left(response, ?) FROM examples WHERE dataset = ? "
-                "AND row_number IN (SELECT unnest(?::BIGINT[]))",
-                [characters, characters, name, rows],
+                "SELECT left(prompt, ?), left(response, ?) FROM examples WHERE dataset = ? "  # noqa: S608
+                f"AND {condition}",
+                [characters, characters, name, *values],
             ).fetchall()
         return [(prompt, response) for prompt, response in found]
 

@@ -5,25 +5,21 @@ from core.store.kept import kept
 
 
 class Pulse:
-    """Counters that grow with what people and jobs enter into the database."""
+    """Counters that grow with what people decide, again and again."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     @kept
     def beat(self, dataset: str) -> tuple[int, ...]:
-        """The counters of a dataset: decisions, judgements, repairs, runs, selections; and how many datasets there
-        are."""
+        """The numbers of a dataset's last decision, judgement and repair."""
         with self._database.reading() as cursor:
-            found: tuple[int, ...] = cursor.execute(
+            found = cursor.execute(
                 """
-                SELECT (SELECT coalesce(max(decision), 0) FROM decisions WHERE dataset = $1),
-                    (SELECT coalesce(max(judgement), 0) FROM judgements WHERE dataset = $1),
-                    (SELECT coalesce(max(repair), 0) FROM repairs WHERE dataset = $1),
-                    (SELECT count(*) FROM runs WHERE dataset = $1),
-                    (SELECT count(*) FROM selections WHERE dataset = $1),
-                    (SELECT count(*) FROM datasets)
+                SELECT 1, coalesce(max(decision), 0) FROM decisions WHERE dataset = $1
+                UNION ALL SELECT 2, coalesce(max(judgement), 0) FROM judgements WHERE dataset = $1
+                UNION ALL SELECT 3, coalesce(max(repair), 0) FROM repairs WHERE dataset = $1
                 """,
                 [dataset],
-            ).fetchall()[0]
-        return found
+            ).fetchall()
+        return tuple(number for _, number in sorted(found))

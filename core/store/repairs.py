@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from core.errors import BadInput
 from core.records import DatasetRow, Entry, EntryGroup
+from core.store.asking import among
 from core.store.database import Database
 from core.store.judgements import carry_judgements
 from core.store.loads import insert_rows, number_repeats
@@ -123,10 +124,11 @@ class Repairs:
 
 def _check_waiting(cursor: duckdb.DuckDBPyConnection, dataset: DatasetRow, entries: Sequence[int]) -> None:
     """Raises BadInput where somebody admitted rows meanwhile."""
+    condition, values = among("entry", entries)
     stored = cursor.execute(
-        "SELECT content_hash, (SELECT count(*) FROM quarantine WHERE dataset = ? AND admitted_row IS NOT NULL "
-        "AND entry IN (SELECT unnest(?::BIGINT[]))) FROM datasets WHERE name = ?",
-        [dataset.name, list(entries), dataset.name],
+        "SELECT content_hash, (SELECT count(*) FROM quarantine WHERE dataset = ? AND admitted_row IS NOT NULL "  # noqa: S608
+        f"AND {condition}) FROM datasets WHERE name = ?",
+        [dataset.name, *values, dataset.name],
     ).fetchall()
     if stored != [(dataset.content_hash, 0)]:
         raise BadInput(f"Somebody admitted rows to dataset {dataset.name!r} meanwhile; look at it again.")

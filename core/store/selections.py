@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from core.choices import Ledger, LeftOut, Outcome, Pick, SelectionRow
 from core.errors import BadInput
+from core.store.asking import among
 from core.store.database import Database
 from core.store.kept import kept
 
@@ -96,9 +97,7 @@ class Selections:
 
     def picks(self, selection: str, rows: Sequence[int] | None = None) -> list[Pick]:
         """The ledger, in rank order: all of it, or the picks at `rows`."""
-        condition, values = "selection = ?", list[Any]([selection])
-        if rows is not None:
-            condition, values = f"{condition} AND row_number IN (SELECT unnest(?::BIGINT[]))", [selection, list(rows)]
+        condition, values = _of(selection, rows)
         with self._database.reading() as cursor:
             found = cursor.execute(
                 f"SELECT {PICK_COLUMNS} FROM picks WHERE {condition} ORDER BY rank",  # noqa: S608
@@ -123,9 +122,7 @@ class Selections:
 
     def left_out(self, selection: str, rows: Sequence[int] | None = None) -> list[LeftOut]:
         """What the examples outside a selection would bring, in row order: all of them, or those at `rows`."""
-        condition, values = "selection = ?", list[Any]([selection])
-        if rows is not None:
-            condition, values = f"{condition} AND row_number IN (SELECT unnest(?::BIGINT[]))", [selection, list(rows)]
+        condition, values = _of(selection, rows)
         with self._database.reading() as cursor:
             found = cursor.execute(
                 f"SELECT row_number, gain, gain_alone FROM left_out WHERE {condition} ORDER BY row_number",  # noqa: S608
@@ -135,9 +132,7 @@ class Selections:
 
     def outcomes(self, selection: str, rows: Sequence[int] | None = None) -> list[Outcome]:
         """Why examples are not in a selection, in row order: all of them, or those at `rows`."""
-        condition, values = "selection = ?", list[Any]([selection])
-        if rows is not None:
-            condition, values = f"{condition} AND row_number IN (SELECT unnest(?::BIGINT[]))", [selection, list(rows)]
+        condition, values = _of(selection, rows)
         with self._database.reading() as cursor:
             found = cursor.execute(
                 f"SELECT row_number, gate, detail, other_row, enters FROM outcomes WHERE {condition} "  # noqa: S608
@@ -190,6 +185,12 @@ class Selections:
                 [value],
             ).fetchall()
         return [_selection(row) for row in rows]
+
+
+def _of(selection: str, rows: Sequence[int] | None) -> tuple[str, list[Any]]:
+    """The condition for a selection, or for these rows of it, and its values."""
+    named, numbers = ("TRUE", []) if rows is None else among("row_number", rows)
+    return f"selection = ? AND {named}", [selection, *numbers]
 
 
 @lru_cache(maxsize=256)

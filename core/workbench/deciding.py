@@ -46,10 +46,11 @@ class Deciding(Previewing):
         return self.decisions.undo(decisions, check_text(why, "reason", LONGEST), self.sign(who))
 
     def made_together(self, dataset: str, most: int, row: int | None = None) -> tuple[list[Decided], int]:
-        """What was decided at once on a dataset, or on one example of it, the last first, at most so many; and how many
-        there are."""
+        """What was decided at once on a dataset, or one by one on one example of it, the last first, at most so many;
+        and how many there are."""
         self.datasets.get(dataset)
-        return self.decisions.made_together(dataset, most, row)
+        made = self.decisions
+        return made.made_together(dataset, most) if row is None else made.made_on(dataset, row, most)
 
     @needs(Role.ANNOTATOR, "undo decisions")
     def undo_together(self, decided: Decided, who: str | None = None) -> list[int]:

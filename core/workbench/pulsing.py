@@ -33,7 +33,7 @@ class Pulsing(Watching):
         found = self._pulses.get(dataset)
         if jobs is not None or found is None or time.monotonic() - found[0] > KEPT_SECONDS:
             working = self.working_jobs() if jobs is None else jobs
-            counters = map(str, Pulse(self.database).beat(dataset))
+            counters = map(str, (*Pulse(self.database).beat(dataset), *self.datasets.counts(dataset)))
             found = time.monotonic(), ".".join([*counters, *sorted(f"{job.kind}-{job.of}" for job in working)])
             self._pulses[dataset] = found
         return found[1]

@@ -87,6 +87,7 @@ def answers(bench: Workbench, run: str) -> dict[str, object]:
     return {
         "Datasets.all": bench.datasets.all(),
         "Datasets.get": bench.datasets.get("chats"),
+        "Datasets.counts": bench.datasets.counts("chats"),
         "Decisions.of_row": decisions.of_row("chats", 1),
         "Decisions.open_of_rows": decisions.open_of_rows("chats", [1, 2]),
         "Decisions.count": decisions.count("chats"),

@@ -60,7 +60,7 @@ STORES = {
 }
 STORES_READ = """
     all get examples blocks example_ids grouped full_texts group_columns rows_containing texts quarantine
-    quarantine_reasons of_dataset of_row open_of open_of_rows count made_together made_since newest rows_since
+    made_on quarantine_reasons of_dataset of_row open_of open_of_rows count made_together made_since newest rows_since
     standing taken find find_repeats groups entries entry taken_shards count_shards counts scores unscorable_reasons
     map_points has of_run picks ledger left_out outcomes places gains gates is_stalled
 """
