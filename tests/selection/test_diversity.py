@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.spatial.distance import cdist
 
 from core.selection import facility
 from core.selection.criteria import diversity
@@ -50,6 +51,26 @@ def test_kcenter_takes_what_plain_distances_take(pool: Pool, has_pin: bool) -> N
     if candidates:
         truth = oracles.farthest_first(pool.mean_features, candidates, pool.pinned, len(candidates))
         assert rows(pool, "kcenter") == truth
+
+
+@pytest.mark.parametrize("pinned", [(), (3, 70)])
+def test_kcenter_in_parts_leaves_no_row_farther_than_its_next_pick_is(
+    monkeypatch: pytest.MonkeyPatch, pinned: tuple[int, ...]
+) -> None:
+    pool = of_features(blobs([60, 30, 10])[0], pinned=pinned)
+    whole = order(pool, "kcenter").rankings[0]
+    monkeypatch.setattr(diversity, "KCENTER_PART", 25)
+    found = order(pool, "kcenter").rankings[0]
+    assert sorted(found.rows.tolist()) == pool.candidates.tolist() and found.rows.tolist() != whole.rows.tolist()
+    assert found.rows.tolist() != rows(pool, "kcenter", seed=1)
+    first = 0 if pinned else 1
+    assert (np.diff(found.gains[first:]) <= 1e-9).all()
+    apart = cdist(pool.mean_features, pool.mean_features)
+    for count in range(max(1, first), len(found.rows)):
+        taken = [*pinned, *found.rows[:count]]
+        farthest = apart[pool.candidates][:, taken].min(axis=1).max()
+        assert farthest <= found.gains[count] + 1e-6
+    assert order(pool, "kcenter", 12).rankings[0].rows.tolist() == found.rows[:12].tolist()
 
 
 @given(st.one_of(pools, grids.map(of_features)), st.booleans())

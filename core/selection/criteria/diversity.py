@@ -5,6 +5,7 @@
 FisherSFT's baseline Density), `clustered` k-means and then each cluster in turn.
 """
 
+import heapq
 import warnings
 from collections.abc import Iterator
 
@@ -26,6 +27,7 @@ BLOCK_ENTRIES = 1 << 22
 SAME = 1e-12
 """Squared distances below this share of the squared norms are rounding: the two features are the same."""
 WHOLE_KMEANS = 10_000
+KCENTER_PART = 20_000
 WHOLE_DENSITY, DENSITY_SAMPLE = 50_000, 20_000
 STARTS = 3
 
@@ -52,9 +54,9 @@ class ClusteredSettings(Settings):
     clusters: int = Field(50, ge=1, le=10_000, description="Clusters of k-means; no more than there are examples.")
 
 
-def rank_kcenter(pool: Pool, room: Room, _: KCenterSettings, __: int) -> Ordered:
+def rank_kcenter(pool: Pool, room: Room, _: KCenterSettings, seed: int) -> Ordered:
     """Farthest-first from the pins, else from the candidate nearest to the mean, until the room is paid."""
-    return of_steps(_search_farthest(pool, _within(room)), pool.candidates, room)
+    return of_steps(_search_farthest(pool, _within(room), seed), pool.candidates, room)
 
 
 def rank_facility(pool: Pool, room: Room, _: FacilitySettings, __: int) -> Ordered:
@@ -102,12 +104,29 @@ def _within(room: Room) -> Room:
     return room.copy() if room.has_quotas else room.without_limit()
 
 
-def _search_farthest(pool: Pool, within: Room) -> Iterator[Step]:
-    """Each pick with its distance to the nearest taken; a first one without pins, with its distance to the mean."""
-    candidates = pool.candidates
-    X, pins = _centred(pool, candidates, np.array(pool.pinned, dtype=np.int64)).split(
-        [len(candidates), len(pool.pinned)]
-    )
+def _search_farthest(pool: Pool, within: Room, seed: int) -> Iterator[Step]:
+    """Each pick with its distance to the nearest taken; a first one without pins, with its distance to the mean.
+
+    Above `KCENTER_PART` candidates these are dealt into parts at random, and a pick is compared with its own part
+    alone: all parts are followed down to the same distance, so that no row of a part is farther from a pick of it.
+    """
+    candidates, taken = pool.candidates, np.array(pool.pinned, dtype=np.int64)
+    if len(candidates) <= KCENTER_PART or within.has_quotas:
+        yield from _traverse(pool, candidates, taken, within)
+        return
+    if not len(taken):
+        first = next(_traverse(pool, candidates, taken, within))
+        yield first
+        taken = np.array([first.row])
+    shuffled = np.random.default_rng(seed).permutation(np.setdiff1d(candidates, taken))
+    parts = [np.sort(part) for part in np.array_split(shuffled, -(-len(shuffled) // KCENTER_PART))]
+    searches = [_traverse(pool, part, taken, within.of(np.searchsorted(candidates, part))) for part in parts]
+    yield from heapq.merge(*searches, key=lambda step: -step.gain)
+
+
+def _traverse(pool: Pool, candidates: np.ndarray, taken: np.ndarray, within: Room) -> Iterator[Step]:
+    """Farthest-first through the candidates [n], ascending, once `taken` rows are taken."""
+    X, pins = _centred(pool, candidates, taken).split([len(candidates), len(taken)])
     squares = (X**2).sum(dim=1)
     gaps = np.full(len(X), np.inf)
     for pin in pins:
@@ -198,7 +217,7 @@ CRITERIA = (
         name="kcenter",
         goal="Spread over the whole space",
         explanation="Takes, one after the other, the example that is farthest from all taken before, so that none is "
-        "left far from a pick. Outliers come first.",
+        "left far from a pick. Outliers come first. More than 20,000 are dealt into parts, searched side by side.",
         source="Gonzalez 1985; core-set, Sener and Savarese 2018, arXiv 1708.00489",
         reason="farthest from all taken before",
         settings=KCenterSettings,
