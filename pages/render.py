@@ -12,6 +12,7 @@ from core.web.forms import settings_form
 from core.web.notices import show_errors
 from core.web.rows import ask_row
 from core.web.session import current_run, open_bench
+from core.web.slots import slot_key
 from core.web.steps import require_dataset
 from core.web.theme import format_count
 
@@ -85,4 +86,4 @@ with show_errors():
             show_parts(example)
         with right:
             show_figures(example)
-            decide_on(chosen.name, [chosen_row], f"render.{chosen.name}.{chosen_row}")
+            decide_on(chosen.name, [chosen_row], slot_key("render.one", f"{chosen.name}.{chosen_row}"))

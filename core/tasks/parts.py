@@ -62,6 +62,7 @@ def _share_out(workers: Workers, search: PartSearch, parts: Sequence[Part]) -> l
             Crew[Piece, Ordered](makers, done, given_up, check).work(list(enumerate(parts)))
         except HandDied as death:
             raise JobFailed(f"No worker process could begin: {death}. Select again with fewer --workers.") from None
+    check()
     return [found[number] for number in range(len(parts))]
 
 

@@ -15,6 +15,7 @@ from core.web.person import is_in, show_door, show_person
 from core.web.pulse import follow_others
 from core.web.scores import shorten
 from core.web.session import apply_next_choice, current_selection, open_bench
+from core.web.slots import count_run
 from core.web.strip import job_strip
 
 ASSETS = Path(__file__).parent / "assets"
@@ -60,6 +61,7 @@ def draw() -> None:
         st.title(page.title, anchor=False)
         show_said()
         page.run()
+        count_run()
 
 
 def _wait_for_workspace(title: str, error: WorkspaceBusy) -> None:

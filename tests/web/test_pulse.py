@@ -1,5 +1,6 @@
 """The pulse changes when something that others see does, is told to pages of this server alone, and names who."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,22 @@ def test_what_changed_is_named(workspace: Path) -> None:
         bench.select("chats", "random", "3")
         assert changed(now, bench.pulse("chats", bench.working_jobs())) == {"judgements", "selections"}
         assert changed(now, f"{now}.scoring-r") == {"jobs"}
+
+
+def test_what_is_seldom_made_is_told_apart_too(workspace: Path, tmp_path: Path) -> None:
+    source = tmp_path / "more.jsonl"
+    source.write_text('{"prompt": "p", "completion": "c"}\nbroken\n')
+    with Workbench(workspace) as bench:
+        seen = [bench.pulse("chats", [])]
+        bench.runs.add("another", "chats", "{}", "model")
+        seen.append(bench.pulse("chats", []))
+        bench.ingest(source, "more")
+        seen.append(bench.pulse("chats", []))
+        assert [changed(*pair) for pair in pairwise(seen)] == [{"runs"}, {"datasets"}]
+        before = bench.pulse("more", [])
+        (entry,) = bench.repairs.entries("more")
+        bench.fix("more", entry.entry, '{"prompt": "p", "completion": "d"}')
+        assert changed(before, bench.pulse("more", [])) == {"repairs"}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from core.commands import selecting
 from core.records import Rendered
 from core.workbench import Workbench
 from tests import oracles
@@ -293,3 +294,14 @@ def test_the_whole_command_line_works_from_another_folder(workspace: Path, tmp_p
         [sys.executable, "-m", "core", "--help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
     assert "ingest" in done.stdout
+
+
+def test_a_choice_says_on_stderr_how_far_it_is_where_it_takes_long(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("select", "chats", "--criterion", "fisher", "--budget", "6", "--json")
+    quick = run_core(workspace, *words)
+    monkeypatch.setattr(selecting, "TELL_SECONDS", 0.0)
+    slow = run_core(workspace, *words, "--set", "search=naive")
+    assert "Ordering" not in quick.stderr and "Ordering the pool: 3 of 23\n" in slow.stderr
+    assert json.loads(slow.stdout)["examples"] == json.loads(quick.stdout)["examples"] == 6

@@ -268,6 +268,10 @@ def test_decisions_made_at_once_are_undone_all_or_none(workspace: Path) -> None:
         assert bench.decisions.standing("chats") == Standing((2,), (1, 3))
         assert [made.kind for made in bench.made_together("chats", 50, 2)[0]] == ["undo", "undo", "pin", "ban"]
         assert len(bench.made_together("chats", 2)[0]) == 2
+        (undo, _, on_two, ban), all_on_two = bench.made_together("chats", 4, 2)
+        assert (undo.undoes, undo.open, undo.row, all_on_two) == (taken, 1, 2, 4)
+        assert [(made.first, made.decisions, made.open) for made in (on_two, ban)] == [(pin, 1, 1), (banned[1], 1, 0)]
+        assert bench.made_together("chats", 1, 2) == ([undo], 4)
 
 
 def test_what_stands_is_what_all_decisions_in_order_say_however_often_it_is_asked(workspace: Path) -> None:
