@@ -158,6 +158,8 @@ def soak(folder: Path, sessions: int, minutes: float, rows: int = 2_000, backgro
         job = ", ".join(f"{run.dataset} {bench.run_progress(run.run).state}" for run in runs)
         for run in runs:
             bench.cancel_run(run.run)
+        while any(bench.run_progress(run.run).is_working for run in runs):
+            time.sleep(0.1)
     made = [why for person in people for why in person.made]
     taken = [each for person in people for each in person.session.seconds]
     kinds = {kind: [seconds for _, of, seconds in taken if of == kind] for kind in sorted({of for _, of, _ in taken})}
@@ -210,7 +212,7 @@ def main(
     """Run it, print the figures, and end with 1 where one misses its mark."""
     with tempfile.TemporaryDirectory() as folder:
         soaked = soak(Path(folder), sessions, minutes)
-    print(json.dumps(asdict(soaked) | {"missed": soaked.missed}))
+        print(json.dumps(asdict(soaked) | {"missed": soaked.missed}), flush=True)
     sys.exit(1 if soaked.missed else 0)
 
 
