@@ -47,7 +47,7 @@ class Room:
         return Room(self.costs, self.total, Groups(self._codes, self._owed, self._most))
 
     def of(self, candidates: np.ndarray) -> "Room":
-        """The same room for some of the candidates, given as a mask [n]."""
+        """The same room for some of the candidates, given as a mask [n] or as places."""
         return Room(self.costs[candidates], self.total, Groups(self._codes[candidates], self._owed, self._most))
 
     def without_limit(self) -> "Room":

@@ -1,8 +1,10 @@
 """Keys for what comes and goes: a field for each example that one leafs through, a button for each line of a history.
 
 Streamlit keeps a record of every key that a session ever had, some kilobytes with what its callback holds, until the
-session ends. So keys are taken in turn. A key's value, such as a text that was typed, is dropped at the end of the
+session ends. So keys are taken in turn. A widget's value, such as a text that was typed, is dropped at the end of the
 first run that does not show it, unless that run is broken off by the next one: only then may another have the key.
+What is put under a key by `st.session_state[key] = …` before there is such a widget is not dropped: give it to the
+widget. Runs of a fragment are not counted, so that in one each thing takes a key of its own.
 """
 
 import streamlit as st

@@ -55,6 +55,35 @@ def test_streamlit_keeps_records_of_no_more_widgets_than_there_are_slots() -> No
     assert len(keys) == len(state._new_widget_state.widget_metadata) == 24
 
 
+def test_a_judged_examples_note_is_not_carried_to_a_later_one_by_runs_that_end_before_its_field(
+    open_app: Open, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Workbench(workspace) as bench:
+        bench.select("chats", "fisher", "6")
+    app = open_app(workspace, "review")
+    for _ in range(2):
+        button(app, "Keep").click().run()
+    before = {made.row for made in open_bench().judgements.standing("chats")}
+    for row in before:
+        open_bench().judge("chats", row, "border", "keep", "said of another", current_person())
+    allow, ends = queue.allowed, iter(range(1, 8))
+
+    def press_next(*asked: Any) -> dict[str, Any]:
+        if (at := next(ends, None)) is not None:
+            queue._go_to(at)
+        return allow(*asked)
+
+    monkeypatch.setattr(queue, "allowed", press_next)
+    app.run()
+    for _ in range(8):
+        button(app, "Next").click().run()
+        (note,) = [field for field in app.text_input if field.key and field.key.startswith("review.note")]
+        assert not app.exception and note.value == ""
+    button(app, "Unsure").click().run()
+    made = {made.row: made.why for made in open_bench().judgements.standing("chats")}
+    assert {row: why for row, why in made.items() if row not in before} == dict.fromkeys(made.keys() - before, "")
+
+
 @pytest.mark.parametrize("is_hurried", [True, False])
 def test_a_note_is_not_carried_to_a_later_example_however_fast_one_steps_there(
     open_app: Open, workspace: Path, monkeypatch: pytest.MonkeyPatch, is_hurried: bool

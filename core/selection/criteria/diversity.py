@@ -108,7 +108,8 @@ def _search_farthest(pool: Pool, within: Room, seed: int) -> Iterator[Step]:
     """Each pick with its distance to the nearest taken; a first one without pins, with its distance to the mean.
 
     Above `KCENTER_PART` candidates these are dealt into parts at random, and a pick is compared with its own part
-    alone: all parts are followed down to the same distance, so that no row of a part is farther from a pick of it.
+    alone: all parts are followed down to the same distance, so that no row is farther than that from a pick. With
+    quotas all are searched at once.
     """
     candidates, taken = pool.candidates, np.array(pool.pinned, dtype=np.int64)
     if len(candidates) <= KCENTER_PART or within.has_quotas:
@@ -217,9 +218,10 @@ CRITERIA = (
         name="kcenter",
         goal="Spread over the whole space",
         explanation="Takes, one after the other, the example that is farthest from all taken before, so that none is "
-        "left far from a pick. Outliers come first. More than 20,000 are dealt into parts, searched side by side.",
+        "left far from a pick. Outliers come first. Unless there are quotas, more than 20,000 are dealt into parts, and "
+        "a pick is compared with those of its part, so that it may repeat one of another.",
         source="Gonzalez 1985; core-set, Sener and Savarese 2018, arXiv 1708.00489",
-        reason="farthest from all taken before",
+        reason="far from what was taken before",
         settings=KCenterSettings,
         rank=rank_kcenter,
         is_baseline=True,

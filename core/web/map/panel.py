@@ -18,7 +18,6 @@ from core.web.notices import escape_markdown, lead_to
 from core.web.scatter import nearest_point, points_inside, scatter, visible_points
 from core.web.scores import SCORES, reason_of, scores_of, shorten
 from core.web.session import open_bench
-from core.web.slots import slot_key
 from core.web.theme import format_count, format_sig
 
 CLICKED, LASSO, AT_ROW = "map.clicked", "lasso", "at_row"
@@ -187,7 +186,7 @@ def _show_example(run: RunRow, cut: Cut | None, row: int, standing: Standing) ->
             told.append(f"{'Gained' if picked else 'Would add'} {format_sig(float(gain))} nats")
     for line in told:
         st.caption(line)
-    decide_on(run.dataset, [row], slot_key("map.one", f"{run.run}.{row}"))
+    decide_on(run.dataset, [row], f"map.{run.run}.{row}")
     lead_to("example", "Read the whole example", row=str(row))
 
 

@@ -140,8 +140,6 @@ def ask_verdict(queue: Queue, at: int) -> None:
     """Previous, the three verdicts, next; each by a key."""
     one = queue.asked[at]
     own, note = queue.said_by(current_person()).get(one.row), _note_key(queue, one.row)
-    if note not in st.session_state:
-        st.session_state[note] = own.why if own else ""
     with st.container(horizontal=True, gap="small"):
         if st.button("Previous", shortcut="Left", disabled=at == 0, width="stretch"):
             _go_to(at - 1)
@@ -156,18 +154,24 @@ def ask_verdict(queue: Queue, at: int) -> None:
                     _go_to(min(at + 1, len(queue.asked) - 1))
         if st.button("Next", shortcut="Right", disabled=at == len(queue.asked) - 1, width="stretch"):
             _go_to(at + 1)
-    st.text_input("Note", key=note, placeholder="A note, kept with your verdict", label_visibility="collapsed")
+    hint = "A note, kept with your verdict"
+    st.text_input("Note", _note_of(own), key=note, placeholder=hint, label_visibility="collapsed")
     st.caption(escape_markdown(st.session_state.get(_own_key(queue, f"last.{queue.request.queue}"), KEYS_HELP)))
 
 
 def _judge(queue: Queue, row: int, verdict: str) -> None:
     """Keep the verdict with its note, and say what others said of this example."""
     person = current_person()
-    why = str(st.session_state.get(_note_key(queue, row)) or "")
+    before = queue.said_by(person).get(row)
+    why = str(st.session_state.get(_note_key(queue, row), _note_of(before)) or "")
     open_bench().judge(queue.dataset, row, queue.request.queue, verdict, why, person)
     others = [f"{who} {said[row].verdict}" for who, said in _others(queue, person) if row in said]
     told = f"others said: {', '.join(others)}" if others else "nobody else has judged it yet"
     st.session_state[_own_key(queue, f"last.{queue.request.queue}")] = f"Row {row:,}: {verdict}; {told}."
+
+
+def _note_of(own: Judgement | None) -> str:
+    return own.why if own else ""
 
 
 def _note_key(queue: Queue, row: int) -> str:
