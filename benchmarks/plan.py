@@ -4,7 +4,9 @@
 
 Tries a sample of a dataset (the demo without --source), foretells the whole of it on one device, then scores it with
 the embedded model, calibration and all, chooses a tenth by FisherSFT, and sets what that took beside the plan. Choosing
-includes all that the app measures of a selection. The last line is one JSON object.
+includes all that the app measures of a selection, which a plan of few rows leaves out of account. The disk is foretold
+for the moment when features are joined, and measured at the end, where less lies there; the memory is that of the
+process, which compares on a CPU alone. The last line is one JSON object.
 """
 
 import json

@@ -218,8 +218,8 @@ CRITERIA = (
         name="kcenter",
         goal="Spread over the whole space",
         explanation="Takes, one after the other, the example that is farthest from all taken before, so that none is "
-        "left far from a pick. Outliers come first. Unless there are quotas, more than 20,000 are dealt into parts, and "
-        "a pick is compared with those of its part, so that it may repeat one of another.",
+        "left far from a pick. Outliers come first. Unless there are quotas, more than 20,000 are dealt into parts, "
+        "and a pick is compared with those of its part, so that it may repeat one of another.",
         source="Gonzalez 1985; core-set, Sener and Savarese 2018, arXiv 1708.00489",
         reason="far from what was taken before",
         settings=KCenterSettings,
