@@ -90,6 +90,7 @@ def load_model(settings: ScoringSettings, models_folder: Path) -> LoadedModel:
         )
     if not how:
         model.to(device)
+    _keep_from_repacking(model)
     if settings.spread and {"cpu", "disk"} & {str(place) for place in model.hf_device_map.values()}:
         raise BadInput(
             f"The GPUs cannot hold all of {settings.model!r}; take more of them, or quantization=8bit or 4bit."
@@ -121,6 +122,14 @@ def placing(settings: ScoringSettings, device: torch.device, dtype: torch.dtype)
         config = BitsAndBytesConfig(**packed, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
         how = {"device_map": {"": str(device)}} | how | {"quantization_config": config}
     return how
+
+
+def _keep_from_repacking(model: Any) -> None:
+    """On a CPU bitsandbytes 0.50 packs 4-bit weights anew at their first use, and spoils them when they are next read
+    as a state, as they are when an adapter is put on."""
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def attach_adapter(base: LoadedModel, folder: Path) -> LoadedModel:

@@ -10,8 +10,9 @@ from scipy.stats import spearmanr
 from core.errors import BadInput
 from core.records import Rendered
 from core.scoring import models
-from core.scoring.models import LoadedModel, load_model, placing
+from core.scoring.models import LoadedModel, attach_adapter, load_model, model_source, placing
 from core.scoring.scorer import Scorer
+from core.scoring.training import lora_config
 from core.settings import CalibrationSettings, CrewSettings, RunSettings, ScoringSettings
 from core.workbench import Workbench
 from tests.conftest import make_tiny_model, write_chats
@@ -43,6 +44,29 @@ def test_a_run_with_packed_weights_orders_the_examples_much_as_a_whole_one(
     scored = np.isfinite(found[0])
     assert not np.array_equal(found[0][scored], found[1][scored])
     assert spearmanr(found[0][scored], found[1][scored]).statistic > 0.95
+
+
+def test_an_adapter_put_on_packed_weights_that_were_used_leaves_them_as_they_are(
+    tmp_path: Path, models_folder: Path
+) -> None:
+    """By the embedded model: bitsandbytes repacks no smaller one on a CPU."""
+    pytest.importorskip("bitsandbytes")
+    example = Rendered("", list(range(100, 140)), [0] * 20 + [1] * 20, truncated=False)
+    scoring = ScoringSettings(quantization="4bit", device="cpu")
+    save_idle_adapter(scoring, models_folder, tmp_path)
+    model = load_model(scoring, models_folder)
+    before, _ = next(iter(Scorer(model, scoring, with_features=False).score([example])))
+    under, _ = next(iter(Scorer(attach_adapter(model, tmp_path), scoring, with_features=False).score([example])))
+    assert under.nll == pytest.approx(before.nll, abs=1e-4)
+
+
+def save_idle_adapter(scoring: ScoringSettings, models_folder: Path, folder: Path) -> None:
+    """A LoRA adapter as it is before anything is learnt: it changes nothing."""
+    from peft import get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    base = AutoModelForCausalLM.from_pretrained(model_source(scoring.model, models_folder))
+    get_peft_model(base, lora_config("lora")).save_pretrained(folder)
 
 
 def test_packed_weights_are_packed(wide_model: Path, models_folder: Path) -> None:
