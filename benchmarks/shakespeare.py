@@ -21,7 +21,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.claims import prepare  # noqa: E402
+from benchmarks.claims import load, score  # noqa: E402
 from core.settings import HeldOutSettings, ProofSettings, RunSettings, ScoringSettings  # noqa: E402
 from core.workbench import Workbench  # noqa: E402
 
@@ -45,7 +45,8 @@ def main(
         scoring = ScoringSettings(max_length=512)
         settings = RunSettings(scoring=scoring, calibration=None, held_out=HeldOutSettings(share=0.1))
         with Workbench(workspace) as bench:
-            run = prepare(bench, "shakespeare", data / "tinyshakespeare_input.txt", 0, settings)
+            load(bench, "shakespeare", data / "tinyshakespeare_input.txt", 0)
+            run = score(bench, "shakespeare", settings)
             figures = measure(bench, "shakespeare", run, NUMBERS, ProofSettings(seeds=seeds, points=1))
     show(figures)
     print(json.dumps(figures))
@@ -96,8 +97,8 @@ def try_quickly(folder: Path) -> list[dict[str, Any]]:
     settings = RunSettings(scoring=scoring, calibration=None, held_out=HeldOutSettings(share=0.2))
     quick = ProofSettings(seeds=1, points=1, epochs=1, random=3, batch_tokens=60, learning_rate=1e-2, dtype="float32")
     with Workbench(folder / "workspace") as bench:
-        run = prepare(bench, "passages", write_pool(folder / "pool.jsonl", "clean"), 0, settings)
-        return measure(bench, "passages", run, (8, 16), quick)
+        load(bench, "passages", write_pool(folder / "pool.jsonl", "clean"), 0)
+        return measure(bench, "passages", score(bench, "passages", settings), (8, 16), quick)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The benchmarks run from a clone and print what they promise."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -52,6 +53,11 @@ LONG = {
     "ui.py",
 }
 """Those that take minutes: `make soak` runs them."""
+
+
+def test_every_benchmark_finds_what_it_imports() -> None:
+    for path in (ROOT / "benchmarks").glob("*.py"):
+        importlib.import_module(f"benchmarks.{path.stem}")
 
 
 @pytest.mark.parametrize("script", [pytest.param(of, marks=[pytest.mark.long] * (of in LONG)) for of in PROMISED])

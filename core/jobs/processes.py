@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 Prepare = Callable[[], Callable[[Piece], Result]]
 LEAVING_SECONDS = 5.0
 _one_at_a_time = threading.Lock()
-KNOWN = ("builtins", "torch", "core.errors")
+KNOWN = ("builtins", "torch", "torch._C", "core.errors")
 """Whose errors are sent as they are: any other may not be made again from what was sent of it."""
 
 

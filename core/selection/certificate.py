@@ -17,6 +17,7 @@ import numpy as np
 from core.selection.design import Design, Measures
 from core.selection.pool import Pool
 from core.selection.room import Room
+from core.selection.sharing import look_at
 
 WORK = 1e12
 """Multiply-adds that a certificate may cost: small pools get a tighter bound, large ones a single look."""
@@ -47,7 +48,7 @@ def certify(objective: Design, measures: Measures, pool: Pool, selected: np.ndar
     if objective.submodular:
         left = np.where(chosen, 0.0, np.maximum(measures.gains, 0.0))
         start = objective.weighted(pinned, np.ones(len(pinned)))
-        first = start.gains(candidates)
+        first = look_at(pool, start, candidates).gains
         upper = min(
             value + float(room.most_valuable(left) @ left), start.value() + float(room.most_valuable(first) @ first)
         )
@@ -59,7 +60,7 @@ def certify(objective: Design, measures: Measures, pool: Pool, selected: np.ndar
         upper = min(upper, here.value() + best - here.slope_sum())
         if look + 1 < looks:
             here = _towards(here, candidates, shares, pinned)
-            slopes = here.measure(candidates).slopes
+            slopes = look_at(pool, here, candidates).slopes
     return Certificate(value, max(upper, value))
 
 

@@ -20,6 +20,7 @@ from core.selection.outcomes import Outcomes, explain_left_out
 from core.selection.pool import Pool
 from core.selection.ranking import Ordered, Picked, cut
 from core.selection.room import Room
+from core.selection.sharing import look_at
 from core.selection.vectors import log_det
 from core.settings import Budget, Settings
 
@@ -132,11 +133,11 @@ def choose(task: Task, ordered: Ordered) -> Choice:
     empty = partial(log_det, pool.design_factors, information_ridge(settings))
     tokens = int(pool.response_tokens[selected].sum())
     full, scored = empty(), pool.scored
-    alone, left = full.gains(scored), ~np.isin(scored, selected)
+    alone, left = look_at(pool, full, scored).gains, ~np.isin(scored, selected)
     picks = build_picks(
         full, pool, selected, alone[np.searchsorted(scored, selected)], task.criterion.reason, picked.gains
     )
-    now, envelope = full.measure(scored), random_envelope(pool, tokens, empty, task.seed)
+    now, envelope = look_at(pool, full, scored), random_envelope(pool, tokens, empty, task.seed)
     room = _room_of(task, picked)
     certificate = certify(full, now.at(np.isin(scored, pool.candidates)), pool, selected, room)
     along = np.array([*pool.pinned, *used.rankings[picked.ranking].rows], dtype=np.int64)
@@ -189,7 +190,7 @@ def _measure_variance(
     full = make_objective(pool, settings)
     assert isinstance(full, PredictiveVariance)
     full.add_all(selected)
-    certificate, prior = certify(full, full.measure(pool.candidates), pool, selected, room), full.prior()
+    certificate, prior = certify(full, look_at(pool, full, pool.candidates), pool, selected, room), full.prior()
     band = random_envelope(pool, tokens, full.emptied, seed, points=1).values
     return Variance(
         explained=certificate.value / prior,

@@ -39,6 +39,25 @@ class Measures:
         return Measures(self.gains[mask], self.slopes[mask])
 
 
+@dataclass(frozen=True, slots=True)
+class DesignState:
+    """A design without the factors that it reads, for another process: its `kind`, λ, what else it was `given`, and V
+    [p, p], or None while nothing is in it."""
+
+    kind: type["Design"]
+    ridge: float
+    given: tuple[np.ndarray, ...]
+    V: np.ndarray | None
+
+    def over(self, factors: Factors) -> "Design":
+        """The design as it was, over the same factors as they were opened there."""
+        design = self.kind(factors, self.ridge, *map(torch.tensor, self.given))
+        if self.V is not None:
+            design._V = torch.tensor(self.V, device=factors.device)
+            design._forget()
+        return design
+
+
 class Design:
     """V and its whitening, in float64 on the factors' device, with one update.
 
@@ -129,7 +148,14 @@ class Design:
 
     def emptied(self) -> "Design":
         """The same objective with nothing in it."""
-        return type(self)(self.factors, self.ridge)
+        return type(self)(self.factors, self.ridge, *self._given())
+
+    def state(self) -> DesignState:
+        """The design as it is, without its factors."""
+        self.settle()
+        given = tuple(each.cpu().numpy() for each in self._given())
+        V = None if self._is_empty else self._V.cpu().numpy().copy()
+        return DesignState(type(self), self.ridge, given, V)
 
     def value(self) -> float:
         """The objective at S, 0 at the empty set."""
@@ -144,6 +170,10 @@ class Design:
 
     def _measure(self, Y: Tensor) -> tuple[Tensor, Tensor]:
         raise NotImplementedError
+
+    def _given(self) -> tuple[Tensor, ...]:
+        """What a subclass was made with beside factors and λ."""
+        return ()
 
     def _forget(self) -> None:
         """V has changed otherwise than by an update of what follows from it."""

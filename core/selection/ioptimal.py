@@ -52,9 +52,8 @@ class PredictiveVariance(Design):
         L = torch.linalg.cholesky(G + identity(G.shape[1], G))
         return torch.cholesky_solve(P, L).diagonal(dim1=1, dim2=2).sum(dim=1), slopes
 
-    def emptied(self) -> "PredictiveVariance":
-        """The same objective with nothing in it."""
-        return type(self)(self.factors, self.ridge, self._M)
+    def _given(self) -> tuple[Tensor, ...]:
+        return (self._M,)
 
     def _target(self) -> Tensor:
         """N = Cᵀ M C."""

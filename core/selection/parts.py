@@ -11,21 +11,17 @@ With a budget of tokens, and `oversample` near 1, they may pick a little less th
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
-import torch
 
 from core.errors import BadInput
 from core.selection.design import Design
-from core.selection.factors import Factors
 from core.selection.following import follow, followed_by
 from core.selection.greedy import Plan, search_greedy
-from core.selection.ioptimal import PredictiveVariance
 from core.selection.pool import Pool
 from core.selection.ranking import Ordered, of_steps
 from core.selection.room import Room
-from core.selection.vectors import log_det
+from core.selection.sharing import Errand
 
 PARTS_STREAM = 2
 """Apart from the streams that random subsets are drawn from."""
@@ -50,75 +46,6 @@ class Part:
         plan = Plan(picks=max(1, min(len(self.rows), round(self.total / self.costs.mean()))))
         steps = search_greedy(objective, self.rows, free, plan, self.weights)
         return of_steps(steps, self.rows, Room(self.costs, self.total))
-
-
-@dataclass(frozen=True)
-class PartSearch:
-    """How a part is searched, as an order that another process can carry out.
-
-    `factors` [Σ r_i, p] with `offsets` [N + 1], or the file that holds them; `moment` [p, p] where the objective is
-    I-optimality's; `pinned` rows are in the design first.
-    """
-
-    factors: Path | np.ndarray
-    offsets: np.ndarray
-    device: str
-    ridge: float
-    moment: np.ndarray | None
-    pinned: tuple[int, ...]
-    threads: int
-
-    @classmethod
-    def of(cls, pool: Pool, objective: Design) -> "PartSearch":
-        """The order for a pool's parts."""
-        values = pool.factors
-        path = values.filename if isinstance(values, np.memmap) else None
-        is_variance = isinstance(objective, PredictiveVariance)
-        return cls(
-            factors=np.asarray(values) if path is None else Path(str(path)),
-            offsets=pool.offsets,
-            device=pool.device,
-            ridge=objective.ridge,
-            moment=pool.moment.cpu().numpy() if is_variance else None,
-            pinned=pool.pinned,
-            threads=torch.get_num_threads(),
-        )
-
-    def shared_by(self, workers: int) -> "PartSearch":
-        """The same, where so many work on one machine at once."""
-        return replace(self, threads=max(1, self.threads // workers))
-
-    def __call__(self) -> Callable[[Part], Ordered]:
-        """Open the factors; what then searches a part. Raises BadInput where their file is not to be seen."""
-        torch.set_num_threads(self.threads)
-        factors = Factors(self._open(), self.offsets, self.device)
-        moment = None if self.moment is None else torch.from_numpy(self.moment)
-
-        def search(part: Part) -> Ordered:
-            if moment is None:
-                objective: Design = log_det(factors, self.ridge)
-            else:
-                objective = PredictiveVariance(factors, self.ridge, moment)
-            objective.add_all(np.array(self.pinned, dtype=np.int64))
-            return part.search(objective)
-
-        return search
-
-    def _open(self) -> np.ndarray:
-        if not isinstance(self.factors, Path):
-            return self.factors
-        try:
-            values: np.ndarray = np.load(self.factors, mmap_mode="r", allow_pickle=False)
-        except FileNotFoundError:
-            raise BadInput(
-                f"A node does not see {str(self.factors)!r}; parts are searched on a cluster where the workspace lies "
-                "on storage that all its nodes share."
-            ) from None
-        return values
-
-
-Spread = Callable[[PartSearch, Sequence[Part]], Iterable[Ordered]]
-"""Who searches the parts: what each of them picked, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +93,13 @@ def search_in_parts(
 
 def _search_parts(pool: Pool, parts: Sequence[Part], empty: Callable[[], Design]) -> Iterable[Ordered]:
     if pool.spread and len(parts) > 1:
-        return pool.spread(PartSearch.of(pool, empty()), parts)
+        return pool.spread(Errand.of(pool, empty(), search_part, SEARCHING), parts)
     return follow(SEARCHING, (_quietly(part, empty()) for part in parts), len(parts))
+
+
+def search_part(objective: Design, part: Part) -> Ordered:
+    """What an errand does with a part."""
+    return part.search(objective)
 
 
 def _quietly(part: Part, objective: Design) -> Ordered:

@@ -14,7 +14,7 @@ from core.selection.ioptimal import second_moment
 from core.settings import Quota
 
 if TYPE_CHECKING:
-    from core.selection.parts import Spread
+    from core.selection.sharing import Spread
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Pool:
     `ifd_loss_ratio`, `ifd_perplexity_ratio` [N]; `factors` [Σ r_i, p] with `offsets` [N + 1]; `mean_features`
     [N, d]; `banned` and `pinned` are row numbers; of each group of `repeats` one example stands for all;
     `quotas` are about `groups`; designs are computed on `device`; `read_texts` gives prompt and response
-    of each row as one text; `spread`, if there is one, has the parts of a distributed search searched elsewhere.
+    of each row as one text; `spread`, if there is one, has pieces of the work done elsewhere.
     `withheld` are rows that a criterion itself sets aside.
     """
 

@@ -23,7 +23,7 @@ from core.selection.pool import Pool
 from core.selection.ranking import Ordered
 from core.selection.registry import find_criterion
 from core.settings import Budget, CrewSettings, Quota, RepeatSettings, Settings
-from core.tasks.parts import spread_over
+from core.tasks.sharing import spread_over
 from core.workbench.base import keep_last
 from core.workbench.pools import MOST_POOLS, Pools
 from core.workbench.requests import Request, as_ordered, as_stored, name_repeats
@@ -80,7 +80,7 @@ class Choosing(Pools):
         rule, amount = find_criterion(criterion), Budget.parse(budget)
         _check_request(rule, seed, target, target_run)
         chosen_run, options = self.finished_run(dataset, run), settings or rule.settings()
-        if crew and (crew.workers or crew.runner == "ray") and getattr(options, "search", "") != "greedi":
+        if crew and (crew.workers or crew.runner == "ray") and not _is_in_parts(options):
             raise BadInput(ONLY_IN_PARTS)
         rows, standing = self.rows_of_ids(dataset, [*pinned, *banned, *target]), self.standing_in(chosen_run)
         self._check_not_held_out(chosen_run, {rows[id_] for id_ in [*pinned, *target]})
@@ -124,7 +124,8 @@ class Choosing(Pools):
         if further or not self.selections.has(name):
             settings, amount = rule.settings.checked(**request.settings), Budget.parse(request.budget)
             with _numbers_in_reach():
-                pool = replace(self.pool_of(request, device), spread=spread_over(crew or CrewSettings(), device))
+                spread = spread_over(crew or CrewSettings(), device) if _is_in_parts(settings) else None
+                pool = replace(self.pool_of(request, device), spread=spread)
                 task = prepare(pool, rule, amount, settings, request.seed)
                 ordered = self.ordered(request, task, further)
                 self._store(request, given, task, ordered, choose(task, ordered))
@@ -260,6 +261,11 @@ def _check_request(rule: Criterion, seed: int, target: Sequence[str], target_run
         raise BadInput(f"Criterion {rule.name!r} takes no target; ioptimal does.")
     if target and target_run:
         raise BadInput("Give a target of examples or a target run, not both.")
+
+
+def _is_in_parts(settings: Settings) -> bool:
+    """Whether the criterion's search may be shared out."""
+    return getattr(settings, "search", "") == "greedi"
 
 
 def _design_device(device: str) -> str:

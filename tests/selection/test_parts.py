@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 
 from core.errors import BadInput
 from core.selection.choose import order, prepare
-from core.selection.parts import Dealing, Part, PartSearch
+from core.selection.factors import Factors
+from core.selection.parts import SEARCHING, Dealing, Part, search_part
 from core.selection.pool import Pool
 from core.selection.ranking import Ordered
 from core.selection.registry import find_criterion
 from core.selection.room import Room
+from core.selection.sharing import Errand
+from core.selection.vectors import log_det
 from core.settings import Budget
 from tests import oracles
 from tests.selection.pools import factors_of, make_pool, pools, select, with_quotas
@@ -87,7 +90,10 @@ def test_pins_are_known_to_every_part_and_bans_are_in_none() -> None:
     offsets = np.concatenate([pool.offsets, pool.offsets[-1] + (last - first) * np.array([1, 2])])
     part = Part(np.array([*range(60, 80), 81]), np.ones(21, np.int64), np.ones(21), 8)
     for pins, comes_first in (((80,), False), ((), True)):
-        search = PartSearch(values, offsets, "cpu", 1.0, None, pins, 1)()
+        design = log_det(Factors(values, offsets), 1.0)
+        design.add_all(np.array(pins, np.int64))
+        twins = replace(pool, factors=values, offsets=offsets)
+        search = Errand.of(twins, design, search_part, SEARCHING)()
         assert (int(search(part).rankings[0].rows[0]) == 81) is comes_first
 
 
@@ -115,11 +121,11 @@ def test_quotas_are_refused() -> None:
 def test_parts_searched_elsewhere_give_the_same(tmp_path: Path, criterion: str) -> None:
     pool = make_pool(np.random.default_rng(5), 200, 10)
     np.save(tmp_path / "factors.npy", pool.factors)
-    mapped, asked = np.load(tmp_path / "factors.npy", mmap_mode="r"), list[PartSearch]()
+    mapped, asked = np.load(tmp_path / "factors.npy", mmap_mode="r"), list[Errand[Part, Ordered]]()
 
-    def spread(search: PartSearch, parts: Sequence[Part]) -> list[Ordered]:
-        asked.append(search)
-        return [search()(part) for part in parts]
+    def spread(errand: Errand[Part, Ordered], parts: Sequence[Part]) -> list[Ordered]:
+        asked.append(errand)
+        return [errand()(part) for part in parts]
 
     for values in (pool.factors, mapped):
         elsewhere = replace(pool, factors=values, pinned=(3,), spread=spread)

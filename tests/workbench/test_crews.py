@@ -20,9 +20,12 @@ from core.jobs.launcher import Launcher
 from core.jobs.processes import ProcessHand
 from core.jobs.worker import run_here
 from core.scoring.shards import ShardPlan
+from core.selection import sharing
+from core.selection.parts import SEARCHING
 from core.selection.registry import find_criterion
+from core.selection.sharing import MEASURING
 from core.settings import CalibrationSettings, CrewSettings, RunSettings, ScoringSettings
-from core.tasks import crew, parts
+from core.tasks import crew
 from core.tasks.orders import PassOrder
 from core.workbench import Workbench
 from tests.conftest import Scored, wait_until, write_chats
@@ -129,7 +132,7 @@ def test_parts_searched_by_two_processes_give_the_selection_that_one_gives(
         made.append(ProcessHand(*asked))
         return made[-1]
 
-    monkeypatch.setattr(parts, "ProcessHand", hand)
+    monkeypatch.setattr("core.tasks.sharing.ProcessHand", hand)
     settings, chosen = find_criterion("fisher").settings(search="greedi", parts=3), list[list[Pick]]()
     for workers in (1, 2):
         folder = shutil.copytree(scored.workspace, tmp_path / str(workers))
@@ -145,11 +148,11 @@ def test_whoever_waits_for_parts_is_told_how_many_are_searched_and_may_end_it(tm
     settings, told = find_criterion("fisher").settings(search="greedi", parts=3), list[tuple[int, int]]()
 
     def follow(phase: str, done: int, total: int) -> None:
-        if phase == parts.SEARCHING:
+        if phase == SEARCHING:
             told.append((done, total))
 
     def end(phase: str, done: int, _: int) -> None:
-        if phase == parts.SEARCHING and done:
+        if phase == SEARCHING and done:
             raise InterruptedError(phase)
 
     with Workbench(shutil.copytree(scored.workspace, tmp_path / "copy")) as bench:
@@ -159,6 +162,31 @@ def test_whoever_waits_for_parts_is_told_how_many_are_searched_and_may_end_it(tm
         wait_until(lambda: not multiprocessing.active_children())
         bench.select("chats", "fisher", "9", follow=follow, **asked)
     assert told[0] == (0, 3) and told[-1] == (3, 3) and told == sorted(told)
+
+
+@pytest.mark.parametrize("criterion", ["fisher", "ioptimal"])
+def test_a_selection_that_is_measured_by_two_processes_has_the_figures_of_one(
+    tmp_path: Path, scored: Scored, criterion: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sharing.PIECE, "cpu", 2_000.0)
+    settings, told = find_criterion(criterion).settings(search="greedi", parts=3), list[str]()
+    figures = list[np.ndarray]()
+
+    def follow(phase: str, *_: int) -> None:
+        told.append(phase)
+
+    for workers in (1, 2):
+        with Workbench(shutil.copytree(scored.workspace, tmp_path / str(workers))) as bench:
+            asked = CrewSettings(workers=workers)
+            named = bench.select("chats", criterion, "9", settings=settings, crew=asked, follow=follow).selection
+            row, left = bench.selections.get(named), bench.selections.left_out(named)
+            alone = [pick.gain_alone for pick in bench.selections.picks(named)]
+            figures.append(
+                np.array([row.log_det, row.upper_bound, *alone, *[x for of in left for x in (of.gain, of.gain_alone)]])
+            )
+        assert (MEASURING in told) == (workers == 2)
+    assert len(figures[0]) > 30 and np.isfinite(figures[0]).all()
+    assert figures[1] == pytest.approx(figures[0], rel=1e-9, abs=1e-12)
 
 
 class Killing(PassOrder):
