@@ -40,6 +40,13 @@ PROMISED = {
     "fisher_synthetic.py": {"seeds", "independent", "autoregressive", "fisher_below_random_everywhere"},
 }
 
+EXACTLY = {
+    "fuzz.py": {"files": 300, "failures": 0},
+    "loading.py": {"killed_loads_that_differ": 0, "half_exports": 0},
+    "resume.py": {"kills": 3, "files_different": 0},
+    "rules.py": {"compared": 8, "different": 0},
+}
+
 LONG = {
     "claims.py",
     "fisher_synthetic.py",
@@ -73,6 +80,9 @@ def test_a_benchmark_prints_its_figures_as_its_last_line(script: str) -> None:
     figures = json.loads(done.stdout.splitlines()[-1])
     figures = figures[-1] if isinstance(figures, list) else figures
     assert figures.keys() >= PROMISED[script]
+    assert {name: figures[name] for name in EXACTLY.get(script, {})} == EXACTLY.get(script, {})
+    if script == "greedi.py":
+        check_parts(figures["searches"])
     if script == "scoring_memory.py":
         assert figures["ratio"] < 1.2
         assert figures["mean_rank"] > 30
@@ -82,21 +92,21 @@ def test_a_benchmark_prints_its_figures_as_its_last_line(script: str) -> None:
     if script == "fisher_synthetic.py":
         fisher = figures["independent"]["fisher"]
         assert all(of["low"] <= of["difference"] <= of["high"] for of in fisher.values())
-    if script == "rules.py":
-        assert (figures["compared"], figures["different"]) == (8, 0)
     if script == "ui.py":
         assert figures["views_of_budget"].keys() >= {"figures", "chart", "table"}
         assert figures["map_first_median_ms"] > 0
     if script == "loading.py":
         assert figures["kills"] >= 1
-        assert (figures["killed_loads_that_differ"], figures["half_exports"]) == (0, 0)
     if script == "claims.py":
         first, second = figures["claims"]
         assert (first["criterion"], second["criterion"]) == ("fisher", "length")
         assert first["over_random"][1] <= first["over_random"][0] <= first["over_random"][2]
-    if script == "fuzz.py":
-        assert (figures["files"], figures["failures"]) == (300, 0)
     if script == "resume.py":
-        assert figures["kills"] == 3
         assert figures["files_compared"] > 300
-        assert figures["files_different"] == 0
+
+
+def check_parts(searches: list[dict[str, float]]) -> None:
+    """GreeDi loses two in a hundred at most, and nothing is above its bound."""
+    assert len(searches) == 4
+    assert min(of["share_of_central"] for of in searches) >= 0.98
+    assert all(of["value"] <= of["upper_bound"] for of in searches)

@@ -19,6 +19,7 @@ from core.records import JobProgress
 from core.workbench import Workbench
 
 MEGABYTE = 1_000_000
+SILENT_MINUTES = 10
 app = typer.Typer(
     help="Gleaner: find the few examples of an instruction-tuning dataset worth training on.",
     no_args_is_help=True,
@@ -97,7 +98,9 @@ def print_progress() -> Callable[[JobProgress], None]:
             done, total, unit = done // MEGABYTE, total // MEGABYTE, "MB"
         counted = f" {done:,} of {total:,} {unit}" if progress.total else ""
         left = f", {progress.seconds_left:,.0f} s left" if progress.seconds_left else ""
-        line = f"{progress.phase or progress.state}{counted}{left}"
+        minutes = int(progress.silent_seconds // 60)
+        silent = f", nothing heard of it for {minutes:,} minutes" if minutes >= SILENT_MINUTES else ""
+        line = f"{progress.phase or progress.state}{counted}{left}{silent}"
         if line != last:
             print(line, file=sys.stderr, flush=True)
         last = line

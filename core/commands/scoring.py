@@ -135,7 +135,7 @@ def _readable(trial: Trial, forecast: Forecast) -> dict[str, Any]:
     told: dict[str, Any] = {
         "measured": f"{trial.rows:,} rows on {trial.device}, {trial.mean_tokens:,.0f} tokens each",
         "foretold": f"{forecast.rows:,} rows, {forecast.tokens:,} tokens ± {forecast.tokens_off:.0%}",
-        "memory of each device": f"{forecast.memory_mb:,.0f} MB",
+        "memory of each device while it scores": f"{forecast.memory_mb:,.0f} MB",
         "disk": f"{forecast.disk_bytes / 1e6:,.0f} MB, models and database aside",
     }
     for wait in forecast.waits:

@@ -6,7 +6,10 @@ authentication is asked for always; it reports nothing about its use.
 """
 
 import os
+import signal
 import socket
+import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -44,17 +47,21 @@ class Cluster:
         if not address:
             raise BadInput("Which cluster? Give --address HOST:6379, as `ray start --head` says it.")
         _check_reachable(address)
-        self._ray = ray
+        self._given: tuple[Callable[[], Any], Any] | None = None
+        self._ray, handler = ray, signal.getsignal(signal.SIGTERM)
         try:
             ray.init(
                 address=address,
                 log_to_driver=False,
                 runtime_env={"py_modules": [str(PACKAGE)], "env_vars": {"TOKENIZERS_PARALLELISM": "false"}},
             )
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             raise BadInput(
                 f"The Ray cluster {address!r} cannot be used: {' '.join(str(error).split())[:300]}"
             ) from None
+        finally:
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, handler)  # Ray puts its own there
 
     @property
     def gpus(self) -> int:
@@ -72,8 +79,10 @@ class Cluster:
         return max(1, min(wanted, largest - 1))
 
     def hand(self, prepare: Callable[[], Callable[[Piece], Result]], cores: int, gpus: int) -> "ActorHand":
-        """A new actor."""
-        return ActorHand(self._ray, prepare, cores, gpus)
+        """A new actor. What it is to prepare, a model's files among it, is given to the cluster once."""
+        if self._given is None or self._given[0] is not prepare:
+            self._given = prepare, self._ray.put(prepare)
+        return ActorHand(self._ray, self._given[1], cores, gpus)
 
     def leave(self) -> None:
         """End the connection, and with it all its actors."""
@@ -109,7 +118,8 @@ class _Actor:
 class ActorHand(Generic[Piece, Result]):
     """An actor that prepares once and then does what it is sent."""
 
-    def __init__(self, ray: Any, prepare: Callable[[], Callable[[Piece], Result]], cores: int, gpus: int) -> None:
+    def __init__(self, ray: Any, prepare: Any, cores: int, gpus: int) -> None:
+        """`prepare` is a reference to what prepares."""
         self._ray, self._node, self._is_left = ray, "", False
         kind = ray.remote(
             num_cpus=cores, num_gpus=gpus, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"
@@ -131,6 +141,7 @@ class ActorHand(Generic[Piece, Result]):
         try:
             return self._ray.get(answer, timeout=timeout)
         except errors.RayTaskError as error:
+            print(error, file=sys.stderr)  # where on the node it was
             raise (error.cause if isinstance(error.cause, Exception) else error) from None
         except errors.GetTimeoutError:
             self.leave()

@@ -1,7 +1,9 @@
 """Who works on a common list of pieces? Hands: each does one piece after the other, until none is left.
 
-A hand is a process on this machine, or an actor on a cluster. One that dies is replaced and its piece done again; a
-piece that two hands died of is given up. What a hand holds when the crew is stopped is lost, and nothing else.
+A hand is a process on this machine, or an actor on a cluster. One that dies is replaced and its piece done again. A
+piece that two hands died of is tried once more at the end by a hand that works alone, since it may have been the others
+that left it no memory; if that dies too, it is given up. What a hand holds when the crew is stopped is lost, and
+nothing else.
 """
 
 from collections import Counter, deque
@@ -14,6 +16,8 @@ Result = TypeVar("Result", covariant=True)
 
 MOST_DEATHS = 2
 """Of hands that held the same piece; as many may a place lose in a row before one did anything."""
+MOST_SUSPECTS = 4
+"""So many pieces one after the other, with none done between, are no fault of theirs."""
 LOOK_SECONDS = 0.5
 
 
@@ -68,6 +72,26 @@ class _Place(Generic[Piece, Result]):
             self._hand.leave()
 
 
+class _Round(Generic[Piece]):
+    """The pieces that are still waiting, and those that as many hands died of as are allowed to."""
+
+    def __init__(self, pieces: Sequence[Piece], most_deaths: int, most_suspects: int) -> None:
+        self.waiting, self.suspects = deque(enumerate(pieces)), list[tuple[Piece, str]]()
+        self.in_a_row = 0
+        self._deaths, self._most_deaths, self._most_suspects = Counter[int](), most_deaths, most_suspects
+
+    def count(self, number: int, piece: Piece, death: HandDied) -> None:
+        """A piece whose hand died waits again, or is suspect. Raises HandDied after too many in a row."""
+        self._deaths[number] += death.by_piece
+        if self._deaths[number] < self._most_deaths:
+            self.waiting.appendleft((number, piece))
+            return
+        self.suspects.append((piece, str(death)))
+        self.in_a_row += 1
+        if self.in_a_row >= self._most_suspects:
+            raise HandDied(f"{self.in_a_row} pieces in a row had that end: {death}", by_piece=False)
+
+
 class Crew(Generic[Piece, Result]):
     """Hands that are made by `makers`, one place each, for a list of pieces.
 
@@ -86,18 +110,31 @@ class Crew(Generic[Piece, Result]):
     def work(self, pieces: Sequence[Piece]) -> None:
         """Do all pieces. What the work, `done`, `given_up` or `check` raises ends all hands and is raised here.
 
-        Raises HandDied when no hand is left, since each place lost two in a row before they had done anything.
+        Raises HandDied when no hand is left, since each place lost two in a row before they had done anything, and
+        when hands die of one piece after the other.
         """
-        places = [_Place(make) for make in self._makers[: len(pieces)]]
+        suspects = self._work(pieces, self._makers, MOST_DEATHS, MOST_SUSPECTS)
+        if suspects and len(self._makers) > 1:
+            suspects = self._work([piece for piece, _ in suspects], self._makers[:1], 1, len(suspects) + 1)
+        for piece, why in suspects:
+            self._given_up(piece, why)
+
+    def _work(
+        self, pieces: Sequence[Piece], makers: Sequence[Callable[[], Hand[Piece, Result]]], deaths: int, most: int
+    ) -> list[tuple[Piece, str]]:
+        """Do the pieces; those that so many hands died of, and why."""
+        places = [_Place(make) for make in makers[: len(pieces)]]
         with ThreadPoolExecutor(max(len(places), 1)) as threads:
             try:
-                self._share_out(pieces, places, threads)
+                round_ = _Round(pieces, deaths, most)
+                self._share_out(round_, places, threads)
             finally:
                 for place in places:
                     place.close()
+        return round_.suspects
 
-    def _share_out(self, pieces: Sequence[Piece], places: list[_Place], threads: ThreadPoolExecutor) -> None:
-        waiting, ready, deaths = deque(enumerate(pieces)), deque[_Place](), Counter[int]()
+    def _share_out(self, of: "_Round[Piece]", places: list[_Place], threads: ThreadPoolExecutor) -> None:
+        waiting, ready = of.waiting, deque[_Place]()
         beginning = {threads.submit(place.begin): place for place in places}
         busy = dict[Future, tuple[_Place, int, Piece]]()
         while waiting or busy:
@@ -112,7 +149,7 @@ class Crew(Generic[Piece, Result]):
                     result = future.result()
                 except HandDied as death:
                     if held:
-                        self._count(held[1:], deaths, death, waiting)
+                        of.count(held[1], held[2], death)
                     if place.survives(death):
                         beginning[threads.submit(place.begin)] = place
                     elif not (ready or busy or beginning):
@@ -120,15 +157,5 @@ class Crew(Generic[Piece, Result]):
                 else:
                     ready.append(place)
                     if held:
+                        of.in_a_row = 0
                         self._done(held[2], result)
-
-    def _count(
-        self, held: tuple[int, Piece], deaths: Counter[int], death: HandDied, waiting: deque[tuple[int, Piece]]
-    ) -> None:
-        """A piece whose hand died waits again, or is given up."""
-        number, piece = held
-        deaths[number] += death.by_piece
-        if deaths[number] < MOST_DEATHS:
-            waiting.appendleft((number, piece))
-        else:
-            self._given_up(piece, str(death))

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import resource
 import sys
 import threading
 import traceback
@@ -96,6 +97,8 @@ def _unpack(answer: tuple[bool, Any]) -> Any:
 def _serve(line: Connection, prepare: Callable[[], Callable[[Any], Any]], environment: dict[str, str]) -> None:
     """Prepare, say so, and do what comes until the other end is gone."""
     os.environ.update(environment)
+    forget_bounds()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
         is_error, work = _try(prepare)
         line.send((is_error, work if is_error else None))
@@ -103,6 +106,21 @@ def _serve(line: Connection, prepare: Callable[[], Callable[[Any], Any]], enviro
             piece = line.recv()
             is_error, result = _try(partial(work, piece))
             line.send((is_error, result))
+
+
+def forget_bounds() -> None:
+    """Who started us may have been within a template's bounds, which are not ours."""
+    with suppress(OSError, ValueError):
+        most = resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def _end_with_parent() -> None:
+    """What is under way is of no use to anybody then, and holds memory that a next one needs."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _try(work: Callable[[], Any]) -> tuple[bool, Any]:

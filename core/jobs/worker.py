@@ -8,7 +8,6 @@ import contextlib
 import fcntl
 import os
 import pkgutil
-import resource
 import signal
 import sys
 import time
@@ -20,6 +19,7 @@ from typing import TextIO
 
 from core.errors import MEMORY, GleanerError, explain_fault
 from core.jobs.folder import JobFolder
+from core.jobs.processes import forget_bounds
 from core.jobs.progress import Cancelled, Progress, peak_memory_mb
 
 TASKS = "core.tasks:"
@@ -41,7 +41,7 @@ def main(path: Path) -> int:
     with lock:
         with contextlib.suppress(OSError, ValueError):
             os.nice(NICENESS)
-            _forget_bounds()
+        forget_bounds()
         signal.signal(signal.SIGTERM, _raise_cancelled)
         return _run(folder)
 
@@ -103,12 +103,6 @@ def _run(folder: JobFolder) -> int:
         return 2 if is_fault else 1
     progress.end("done", result=result)
     return 0
-
-
-def _forget_bounds() -> None:
-    """The server may have been within a template's bounds when it started us, which are not ours."""
-    most = resource.getrlimit(resource.RLIMIT_AS)[1]
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 def _tell(error: Exception) -> str:

@@ -4,6 +4,7 @@
 kind of device is never finished on another in silence.
 """
 
+import gc
 from dataclasses import dataclass
 
 import torch
@@ -69,6 +70,12 @@ def choose_limits(settings: ScoringSettings, device: torch.device) -> Limits:
         logits_bytes=megabytes << 20,
         shard_rows=settings.shard_rows or (64 if on_cpu else 1024),
     )
+
+
+def release_memory() -> None:
+    """Give back what this process holds of a GPU's memory and no longer needs."""
+    gc.collect()
+    torch.cuda.empty_cache()  # nothing without a GPU
 
 
 def settle(settings: ScoringSettings) -> ScoringSettings:

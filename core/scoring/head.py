@@ -86,7 +86,7 @@ def check_head(model: Any, decoder: nn.Module, head: Head, name: str) -> None:
     something to its logits that is not known here, and every score would be wrong.
     """
     ids = torch.arange(CHECKED_TOKENS, device=head.weight.device)[None] % head.vocabulary
-    hidden = decoder(input_ids=ids, use_cache=False).last_hidden_state
+    hidden = decoder(input_ids=ids, use_cache=False).last_hidden_state.to(head.weight.device)
     for factor in (1.0, 8.0):
         seen: list[Tensor] = []
 
@@ -96,10 +96,10 @@ def check_head(model: Any, decoder: nn.Module, head: Head, name: str) -> None:
 
         hook = model.get_output_embeddings().register_forward_pre_hook(enlarge)
         try:
-            own = model(input_ids=ids, use_cache=False).logits[0].float()
+            own = model(input_ids=ids, use_cache=False).logits[0].float().to(head.weight.device)
         finally:
             hook.remove()
-        if not seen or not _agree(seen[0].float(), hidden.float()):
+        if not seen or not _agree(seen[0].float().to(hidden.device), hidden.float()):
             raise _not_understood(model, name, "feeds its LM head something else than its decoder's output")
         if not _agree(own, head.logits(hidden[0] * factor)):
             raise _not_understood(model, name, "does something to its logits that is not known here")

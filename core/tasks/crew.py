@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Lock
 
 import torch
 
@@ -21,7 +22,7 @@ from core.tasks.orders import Block, NodeOrder, PassOrder, Sent
 from core.tasks.passes import Pass
 from core.workspace import RunFolder
 
-GIVEN_UP = "two worker processes died while they scored its block of rows: {why}"
+GIVEN_UP = "worker processes died while they scored its block of rows: {why}"
 MARK = "seen_by_nodes"
 Makers = list[Callable[[], Hand[ShardPlan, str | None]]]
 
@@ -49,7 +50,9 @@ class Workers:
 
     def places(self, cluster: Cluster, *, needs_gpu: bool, threads: int) -> tuple[int, int, int]:
         """How many actors, with so many cores and GPUs each: one for each GPU of the cluster, or on a CPU for each of
-        its nodes, if not told otherwise."""
+        its nodes, if not told otherwise. Raises BadInput for GPUs that it has not."""
+        if needs_gpu and not cluster.gpus:
+            raise BadInput("The cluster has no GPU; score with --device cpu, or add nodes that have one.")
         count = self.asked.workers or (cluster.gpus if needs_gpu else cluster.nodes)
         return max(count, 1), 1 if needs_gpu else cluster.cores(threads), int(needs_gpu)
 
@@ -92,7 +95,7 @@ def share_out(
             Crew[ShardPlan, str | None](makers, done, given_up, progress.check).work(plans)
         except HandDied as death:
             raise JobFailed(
-                f"No worker process could begin: {death}. What is scored is kept; score again with fewer --workers."
+                f"The worker processes died: {death}. What is scored is kept; score again with fewer --workers."
             ) from None
 
 
@@ -111,8 +114,8 @@ def _on_cluster(of: Pass, workers: Workers) -> Iterator[Makers]:
         mark.write_text(word)
         needs_gpu = of.rows.settings.scoring.device == "cuda"
         count, cores, gpus = workers.places(cluster, needs_gpu=needs_gpu, threads=torch.get_num_threads())
-        order = NodeOrder(PassOrder.of(of), mark, word)
-        yield [lambda: NodeHand(of, cluster.hand(order, cores, gpus))] * count
+        order, reading = NodeOrder.of(of, mark, word), Lock()
+        yield [lambda: NodeHand(of, cluster.hand(order, cores, gpus), reading)] * count
     finally:
         mark.unlink(missing_ok=True)
         cluster.leave()
@@ -121,8 +124,8 @@ def _on_cluster(of: Pass, workers: Workers) -> Iterator[Makers]:
 class NodeHand:
     """An actor's hand, which is sent the rows of a block where it asks for them; then its shard is written here."""
 
-    def __init__(self, of: Pass, hand: ActorHand[Block, str | Sent | None]) -> None:
-        self._of, self._hand = of, hand
+    def __init__(self, of: Pass, hand: ActorHand[Block, str | Sent | None], reading: Lock) -> None:
+        self._of, self._hand, self._reading = of, hand, reading
 
     def begin(self) -> None:
         """Wait until it is ready. Raises what the hand does."""
@@ -133,8 +136,9 @@ class NodeHand:
         answer = self._hand.do(Block(plan))
         if isinstance(answer, str):
             return answer or None
-        rendered = self._of.rendered(plan)
-        sent = self._hand.do(Block(plan, rendered, self._of.known(plan)))
+        with self._reading:  # a pass reads for one at a time
+            rendered, known = self._of.rendered(plan), self._of.known(plan)
+        sent = self._hand.do(Block(plan, rendered, known))
         assert isinstance(sent, Sent)
         write_shard(plan, rendered, sent.scored, sent.width)
         return sent.not_compiled

@@ -14,8 +14,13 @@ from core.workspace import RunFolder
 def pin_models(settings: RunSettings, files: RunFolder) -> RunSettings:
     """The settings with a hub model's commit put in. Raises BadInput when a model is no longer what
     it was when the run was made: its shards and new ones would be of two models."""
-    recorded = json.loads(files.settings.read_text(encoding="utf-8"))["model_identity"]
-    return pin_model(settings, recorded, "run was made")
+    return pin_model(settings, recorded_identity(files), "run was made")
+
+
+def recorded_identity(files: RunFolder) -> str:
+    """Which models a run was made with."""
+    recorded: str = json.loads(files.settings.read_text(encoding="utf-8"))["model_identity"]
+    return recorded
 
 
 def pin_model(settings: RunSettings, recorded: str, when: str) -> RunSettings:

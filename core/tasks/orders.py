@@ -3,7 +3,9 @@
 Sums depend on how many threads make them, so each takes as many as this process does.
 """
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -14,11 +16,12 @@ from core.records import Rendered
 from core.scoring.scorer import Scored
 from core.scoring.shards import ShardPlan
 from core.settings import RunSettings, ScoringSettings
+from core.tasks.models import pin_model, recorded_identity
 from core.tasks.passes import Models, Pass, RunRows
 from core.workspace import RunFolder, WorkspaceFolder
 
-ELSEWHERE = Path.home() / ".cache" / "gleaner"
-"""What a node keeps that does not see the workspace: its user's own folder, where nobody else can put a model."""
+ELSEWHERE = Path(".cache", "gleaner")
+"""What a node keeps that does not see the workspace: in its user's own folder, where nobody else can put a model."""
 
 
 @dataclass(frozen=True)
@@ -84,23 +87,45 @@ class Block:
 @dataclass(frozen=True)
 class NodeOrder:
     """For a node of a cluster. Where it finds the file `mark` and in it this `word`, it works as any process here;
-    elsewhere it asks to be sent the rows, by answering with nothing, and sends their scores back."""
+    elsewhere it asks to be sent the rows, by answering with nothing, and sends their scores back.
+
+    Its models must be those of this `identity`; of one that the run itself tuned the files are sent, by their names.
+    """
 
     order: PassOrder
     mark: Path
     word: str
+    identity: str
+    tuned: dict[str, bytes]
+
+    @classmethod
+    def of(cls, of: Pass, mark: Path, word: str) -> Self:
+        """The order for a pass."""
+        files, model = of.rows.files, Path(of.settings.model)
+        is_tuned = model.is_absolute() and model.is_relative_to(files.path)
+        parts = sorted(path for path in model.rglob("*") if path.is_file()) if is_tuned else []
+        return cls(
+            order=PassOrder.of(of),
+            mark=mark,
+            word=word,
+            identity=recorded_identity(files),
+            tuned={str(path.relative_to(model)): path.read_bytes() for path in parts},
+        )
 
     def __call__(self) -> Callable[[Block], str | Sent | None]:
         """Load the model; what then writes a block's shard, and says "" or why nothing could be compiled, or sends its
-        scores, or asks for its rows."""
+        scores, or asks for its rows. Raises BadInput where the model is another."""
+        order = self.order
+        pin_model(order.settings, self.identity, "run was made")
         if self.mark.is_file() and self.mark.read_text() == self.word:
-            write = self.order()
+            write = order()
             return lambda block: write(block.plan) or ""
-        order, models = self.order, WorkspaceFolder(ELSEWHERE)
+        elsewhere = WorkspaceFolder(Path.home() / ELSEWHERE)
         torch.set_num_threads(order.threads)
-        scorer = Models(order.settings.scoring, models.models).prepare(
-            order.scoring, with_features=order.with_features, tokens=order.tokens, kernels=models.kernels
-        )
+        with self._scoring() as scoring:
+            scorer = Models(order.settings.scoring, elsewhere.models).prepare(
+                scoring, with_features=order.with_features, tokens=order.tokens, kernels=elsewhere.kernels
+            )
 
         def score(block: Block) -> Sent | None:
             if block.rendered is None:
@@ -109,3 +134,16 @@ class NodeOrder:
             return Sent(scored, scorer.width if order.with_features else None, scorer.forward.not_compiled)
 
         return score
+
+    @contextmanager
+    def _scoring(self) -> Iterator[ScoringSettings]:
+        """The settings of the pass; a model that was sent lies in a folder of its own until it is loaded."""
+        if not self.tuned:
+            yield self.order.scoring
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in self.tuned.items():
+                path = Path(folder, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            yield self.order.scoring.model_copy(update={"model": folder})

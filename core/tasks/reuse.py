@@ -60,9 +60,10 @@ class _Shards:
         place = bisect_right(self._starts, row) - 1
         if place < 0:
             return None
-        if self._last is None or self._last[0] != place:
-            self._last = place, read_scores(self._paths[place])
-        shard = self._last[1]
+        last = self._last
+        if last is None or last[0] != place:
+            last = self._last = place, read_scores(self._paths[place])
+        shard = last[1]
         return shard if row <= int(shard.rows[-1]) else None
 
 

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from core.errors import BadInput
+from core.errors import BadInput, JobFailed
 from core.files import replacing
 from core.jobs.progress import Progress, peak_memory_mb
 from core.scoring.arrays import join_shards
 from core.scoring.calibration import calibrate, draw_share
+from core.scoring.device import release_memory
 from core.scoring.shards import list_shards, read_columns, read_reasons
 from core.selection.choose import order, pick, prepare
 from core.selection.criteria.instructdiff import InstructDiffSettings
@@ -84,7 +85,13 @@ class ScoringRun:
         self.progress.begin(phase, len(self.rows), "examples")
         self.progress.skip(len(self.rows) - sum(len(plan.rows) for plan in missing))
         if scorer is None:
+            release_memory()  # what tuning held, others may need
             share_out(of, missing, self._workers, self.progress, self._note)
+            if of.missing:
+                raise JobFailed(
+                    f"{len(of.missing):,} blocks that were scored cannot be seen here; is the storage slow to show "
+                    "what other machines wrote? Score again, which goes on from what is there."
+                )
             return
         of.score(scorer, missing, self.progress.advance)
         self._note(scorer.forward.not_compiled)

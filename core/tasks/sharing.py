@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -53,7 +53,7 @@ class _Sharing:
 
         def given_up(numbered: tuple[int, Piece], why: str) -> None:
             raise JobFailed(
-                f"{errand.doing}: two worker processes died of piece {numbered[0] + 1:,} of {len(pieces):,}: {why}. "
+                f"{errand.doing}: worker processes died of piece {numbered[0] + 1:,} of {len(pieces):,}: {why}. "
                 "Take more parts, so that each is smaller, or fewer --workers."
             )
 
@@ -68,7 +68,7 @@ class _Sharing:
             try:
                 Crew[tuple[int, Piece], Done](makers, done, given_up, check).work(list(enumerate(pieces)))
             except HandDied as death:
-                raise JobFailed(f"No worker process could begin: {death}. Select again with fewer --workers.") from None
+                raise JobFailed(f"The worker processes died: {death}. Select again with fewer --workers.") from None
         check()
         return [found[number] for number in range(len(pieces))]
 
@@ -83,9 +83,9 @@ def _on_this_machine(errand: Errand[Piece, Done], workers: Workers, pieces: int)
 def _on_cluster(errand: Errand[Piece, Done], workers: Workers, pieces: int) -> Iterator[Makers[Piece, Done]]:
     cluster = Cluster(workers.asked.address)
     try:
-        needs_gpu = errand.device == "cuda"
+        needs_gpu = errand.device.startswith("cuda")
         count, cores, gpus = workers.places(cluster, needs_gpu=needs_gpu, threads=errand.threads)
-        numbered = Numbered(errand)
+        numbered = Numbered(replace(errand, device="cuda" if needs_gpu else errand.device))
         yield [lambda: cluster.hand(numbered, cores, gpus)] * min(count, pieces)
     finally:
         cluster.leave()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -27,6 +28,7 @@ class Worker:
     dies_once_of: tuple[int, ...] = ()
     refuses: tuple[int, ...] = ()
     breaks_at: tuple[int, ...] = ()
+    needs_room: tuple[int, ...] = ()
     sleeps: float = 0.0
     never_begins: bool = False
 
@@ -40,6 +42,8 @@ class Worker:
         if piece in self.dies_of or (piece in self.dies_once_of and not once.exists()):
             once.touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        if piece in self.needs_room and len(hands(psutil.Process(os.getppid()))) > 1:
+            os.kill(os.getpid(), signal.SIGKILL)
         if piece in self.refuses:
             raise BadInput(f"Piece {piece} cannot be used.")
         if piece in self.breaks_at:
@@ -51,6 +55,11 @@ class Worker:
 
 class Unpicklable(Exception):
     pass
+
+
+def hands(of: psutil.Process) -> list[psutil.Process]:
+    alive = (process for process in of.children() if process.status() != psutil.STATUS_ZOMBIE)
+    return [process for process in alive if "spawn_main" in " ".join(process.cmdline())]
 
 
 class Told:
@@ -116,6 +125,44 @@ def test_a_piece_that_two_hands_died_of_is_given_up(tmp_path: Path, workers: int
     assert sorted(told.done) == [0, 1, 4, 6, 7]
     assert sorted(told.given_up) == [2, 3, 5]
     assert "killed" in told.given_up[2]
+
+
+def test_a_piece_that_others_left_no_room_is_done_by_a_hand_alone(tmp_path: Path) -> None:
+    told = Told(2, Worker(tmp_path, needs_room=(1, 4, 5)))
+    told.crew.work(range(8))
+    assert sorted(told.done) == list(range(8))
+    assert not told.given_up
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_hands_that_die_of_one_piece_after_the_other_end_the_work(tmp_path: Path, workers: int) -> None:
+    told = Told(workers, Worker(tmp_path, dies_of=tuple(range(2, 20))))
+    with pytest.raises(HandDied, match="4 pieces in a row"):
+        told.crew.work(range(20))
+    assert sorted(told.done) == [0, 1]
+    assert not told.given_up
+
+
+def test_a_hand_ends_with_its_parent_whatever_it_does(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from core.jobs.processes import ProcessHand\n"
+        "from tests.jobs.test_crew import Worker\n"
+        f"hand = ProcessHand(Worker(Path({str(tmp_path)!r}), sleeps=300), {{}})\n"
+        "hand.begin()\n"
+        "print('ready', flush=True)\n"
+        "hand.do(1)\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    words = [sys.executable, str(script)]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}
+    ) as parent:
+        assert parent.stdout is not None and parent.stdout.readline() == b"ready\n"
+        (hand,) = hands(psutil.Process(parent.pid))
+        parent.kill()
+    hand.wait(10)
 
 
 def test_hands_that_cannot_begin_end_the_work(tmp_path: Path) -> None:

@@ -101,7 +101,8 @@ def test_pins_are_known_to_every_part_and_bans_are_in_none() -> None:
 def test_a_budget_of_tokens_is_kept(seed: int, tokens: int) -> None:
     pool = make_pool(np.random.default_rng(seed), 40, 4)
     chosen = select(pool, "fisher", f"{tokens}tok", search="greedi", parts=3)
-    assert 0 < pool.response_tokens[chosen].sum() <= tokens
+    spent = pool.response_tokens[chosen].sum()
+    assert tokens - pool.response_tokens.max() < spent <= tokens
 
 
 def test_nothing_is_picked_where_the_pins_are_the_budget_or_all_there_is() -> None:

@@ -4,24 +4,28 @@ import os
 import secrets
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
-from core.errors import BadInput
+from core.errors import BadInput, JobFailed
 from core.jobs import cluster
 from core.jobs.folder import JobFolder
 from core.jobs.launcher import Launcher
 from core.jobs.worker import run_here
 from core.selection.registry import find_criterion
-from core.settings import CrewSettings, RunSettings, ScoringSettings
+from core.settings import CalibrationSettings, CrewSettings, RunSettings, ScoringSettings
 from core.tasks import crew
-from core.tasks.orders import NodeOrder
+from core.tasks.orders import Block, NodeOrder
 from core.workbench import Workbench
 from tests.conftest import Scored, wait_until, write_chats
 from tests.workbench.test_crews import files_of
@@ -100,28 +104,113 @@ def test_actors_a_node_and_the_driver_die_and_every_row_is_there_once(
         bench.resume_run(run)
         wait_until(lambda: shards() > before + 2, BEGIN)
         nodes.remove_node(nodes.second, allow_graceful=False)
+        assert not job.progress().has_ended
+        assert shards() < ROWS / BLOCK
         wait_until(lambda: job.progress().has_ended, 2 * BEGIN)
         assert job.progress().state == "done", job.progress()
         assert files_of(bench, run) == whole
         bench.take_in()
-        pool = bench.pool(bench.runs.get(run))
-        assert len(pool.nll) == ROWS
+        scores = bench.runs.scores(run)
+        assert scores["row"].to_pylist() == list(range(ROWS))
+        assert np.isfinite(scores["nll"].to_numpy()).mean() > 0.9
         assert not (folder.path / crew.MARK).exists()
 
 
-def test_scores_are_sent_back_from_a_node_that_does_not_see_the_files(
-    tmp_path: Path, nodes: Any, settings: RunSettings, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("method", [None, "lora", "full"])
+def test_scores_are_sent_back_from_nodes_that_do_not_see_the_files(
+    tmp_path: Path, nodes: Any, settings: RunSettings, monkeypatch: pytest.MonkeyPatch, method: Any
 ) -> None:
-    rows = write_chats(tmp_path / "chats.jsonl", 120)
+    """Nor the model that the run tuned."""
+    rows, asked = write_chats(tmp_path / "chats.jsonl", 120), settings
+    if method:
+        light = CalibrationSettings(share=0.1, epochs=1.0, method=method)
+        asked = settings.model_copy(update={"calibration": light})
     with Workbench(tmp_path / "here") as bench:
         bench.ingest(rows, "chats")
-        local = files_of(bench, bench.score("chats", settings).run)
-    monkeypatch.setattr(crew, "NodeOrder", lambda order, mark, word: NodeOrder(order, mark, "another word"))
+        local = files_of(bench, bench.score("chats", asked).run)
+    make = NodeOrder.of
+    monkeypatch.setattr(NodeOrder, "of", lambda of, mark, _: hide_workspace(make(of, mark, "another word"), tmp_path))
     monkeypatch.setattr(Launcher, "start", lambda _, job: run_here(job.path))
     with Workbench(tmp_path / "there") as bench:
         bench.ingest(rows, "chats")
-        run = bench.score("chats", settings, crew=CrewSettings(runner="ray", address=nodes.address, workers=1)).run
+        run = bench.score("chats", asked, crew=CrewSettings(runner="ray", address=nodes.address, workers=2)).run
         assert files_of(bench, run) == local
+    assert len(local) > (3 if method is None else 6)
+
+
+def hide_workspace(order: NodeOrder, workspace: Path) -> NodeOrder:
+    """The order with a tuned model's path that leads nowhere, as on another machine."""
+    model = order.order.scoring.model
+    if Path(model).is_relative_to(workspace):
+        hidden = order.order.scoring.model_copy(update={"model": f"/not/here{model}"})
+        return replace(order, order=replace(order.order, scoring=hidden))
+    return order
+
+
+def test_a_block_that_its_actors_die_of_is_left_unscored(
+    tmp_path: Path, nodes: Any, settings: RunSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = NodeOrder.of
+
+    def deadly(*asked: Any) -> Any:
+        order = make(*asked)
+
+        def prepare() -> Any:
+            work = order()
+
+            def do(block: Block) -> Any:
+                if 60 in block.plan.rows:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return work(block)
+
+            return do
+
+        return prepare
+
+    monkeypatch.setattr(NodeOrder, "of", deadly)
+    monkeypatch.setattr(Launcher, "start", lambda _, job: run_here(job.path))
+    with Workbench(tmp_path / "workspace") as bench:
+        bench.ingest(write_chats(tmp_path / "chats.jsonl", 4 * BLOCK), "chats")
+        run = bench.score("chats", settings, crew=CrewSettings(runner="ray", address=nodes.address, workers=2)).run
+        scores = bench.runs.scores(run)
+    reasons = scores["unscorable_reason"].to_pylist()
+    assert all("worker processes died while they scored its block" in why for why in reasons[BLOCK : 2 * BLOCK])
+    rest = np.delete(scores["nll"].to_numpy(), slice(BLOCK, 2 * BLOCK))
+    assert np.isfinite(rest).mean() > 0.9
+
+
+def test_a_node_whose_model_is_another_is_refused(
+    tmp_path: Path, nodes: Any, settings: RunSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = NodeOrder.of
+    monkeypatch.setattr(NodeOrder, "of", lambda *asked: replace(make(*asked), identity="folder:another"))
+    monkeypatch.setattr(Launcher, "start", lambda _, job: run_here(job.path))
+    with Workbench(tmp_path / "workspace") as bench:
+        bench.ingest(write_chats(tmp_path / "chats.jsonl", 60), "chats")
+        with pytest.raises(JobFailed, match="The model was folder:another when this run was made and is folder:"):
+            bench.score("chats", settings, crew=CrewSettings(runner="ray", address=nodes.address, workers=1))
+
+
+def test_gpus_that_a_cluster_has_not_are_not_waited_for(nodes: Any) -> None:
+    reached = cluster.Cluster(nodes.address)
+    try:
+        with pytest.raises(BadInput, match="has no GPU"):
+            crew.Workers(CrewSettings(workers=2)).places(reached, needs_gpu=True, threads=1)
+    finally:
+        reached.leave()
+
+
+@pytest.mark.parametrize("token", [None, "another" * 6])
+def test_a_cluster_opens_to_its_token_alone(nodes: Any, token: str | None) -> None:
+    """In a process of its own: Ray reads the token once."""
+    words = f"from core.jobs.cluster import Cluster; Cluster({nodes.address!r})"
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_TOKEN"}
+    environment |= {"RAY_AUTH_TOKEN": token} if token else {}
+    done = subprocess.run(
+        [sys.executable, "-c", words], capture_output=True, text=True, check=False, env=environment, timeout=120
+    )
+    assert done.returncode == 1
+    assert "core.errors.BadInput: The Ray cluster" in done.stderr
 
 
 def test_parts_are_searched_by_the_clusters_nodes(tmp_path: Path, nodes: Any, scored: Scored) -> None:

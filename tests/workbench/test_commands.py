@@ -6,14 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from core.commands import selecting
-from core.records import Rendered
+from core.commands import print_progress, selecting
+from core.records import JobProgress, Rendered
 from core.workbench import Workbench
 from tests import oracles
 from tests.conftest import ROOT, Scored, core_json, run_core, run_core_apart, write_chats
@@ -305,3 +306,12 @@ def test_a_choice_says_on_stderr_how_far_it_is_where_it_takes_long(
     slow = run_core(workspace, *words, "--set", "search=naive")
     assert "Ordering" not in quick.stderr and "Ordering the pool: 3 of 23\n" in slow.stderr
     assert json.loads(slow.stdout)["examples"] == json.loads(quick.stdout)["examples"] == 6
+
+
+def test_who_waits_is_told_that_nothing_was_heard_for_long(capsys: pytest.CaptureFixture[str]) -> None:
+    follow = print_progress()
+    for minutes in (0, 9, 12):
+        heard = time.monotonic() - 60 * minutes - 1
+        follow(JobProgress("running", "Scoring", 5, 24, "examples", ticked=heard))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["Scoring 5 of 24 examples", "Scoring 5 of 24 examples, nothing heard of it for 12 minutes"]

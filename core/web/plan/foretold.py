@@ -55,7 +55,7 @@ def _show_figures(measured: Trial, forecast: Forecast) -> None:
     with st.container(horizontal=True, gap="large"):
         tokens = f"{format_count(forecast.tokens)} ± {format_percent(forecast.tokens_off)}"
         st.metric("Tokens, prompts too", tokens, width="content")
-        st.metric("Memory of each device", format_bytes(measured.memory_mb * 1024**2), width="content")
+        st.metric("Memory while it scores", format_bytes(measured.memory_mb * 1024**2), width="content")
         st.metric("Disk of the run", format_bytes(forecast.disk_bytes), width="content")
         st.metric("On one device", format_seconds(3600 * forecast.waits[0].hours), width="content")
 
