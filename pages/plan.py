@@ -53,8 +53,10 @@ def show_trials(dataset: DatasetRow) -> None:
     bench = open_bench()
     found = bench.trials(dataset.name)
     if found:
-        trial = found[0]
-        if len(found) > 1:
+        trial, linked = found[0], st.query_params.get("trial", found[0])
+        if linked not in found:
+            st.warning(f"The link names a trial that is not here; shown is {describe_trial(trial)}.")
+        if len(found) > 1 or linked not in found:
             trial = choose_linked(st.selectbox, "Trial", "trial", found, describe_trial)
         st.session_state[TRIED] = trial
         progress = bench.trial_progress(trial)

@@ -20,6 +20,7 @@ from core.settings import (
     parse_assignments,
 )
 from core.workbench import Workbench
+from core.workbench.foretelling import check_pool
 
 Model = Annotated[str, typer.Option(help="A local folder, a hub id, or 'embedded'.")]
 Calibrate = Annotated[float | None, typer.Option(help="Random share to calibrate on; 0.1 if not given.")]
@@ -42,7 +43,9 @@ def plan(
     device: Device = None,
     rows: Annotated[int | None, typer.Option(help="Rows of the sample; 200 if not given.")] = None,
     pool: Annotated[int | None, typer.Option(help="Foretell a pool of so many rows like these, instead.")] = None,
-    price: Annotated[float | None, typer.Option(help="What a GPU costs for an hour, in any currency.")] = None,
+    price: Annotated[float | None, typer.Option(help="What a device costs for an hour, in any currency.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the sample.")] = 0,
+    again: Annotated[bool, typer.Option("--again", help="Time anew what was timed before.")] = False,
     set: Assignments = None,
     workspace: Workspace = None,
     as_json: Json = False,
@@ -50,10 +53,11 @@ def plan(
     """Time a sample of a dataset, and foretell what all of it takes on 1, 8 or 64 such devices."""
 
     def run(bench: Workbench) -> Any:
+        check_pool(pool, price)
         given = {"model": model, "max_length": max_length, "dtype": dtype, "device": device}
         settings = run_settings(_given(given, set), calibrate, calibrated_model, no_calibration)
-        sample = TrialSettings.checked(**_given({"rows": rows}))
-        trial = bench.try_out(name, settings, sample, print_progress())
+        sample = TrialSettings.checked(**_given({"rows": rows, "seed": seed}))
+        trial = bench.try_out(name, settings, sample, print_progress(), anew=again)
         measured, forecast = bench.foretell(trial, price, pool)
         return asdict(forecast) | {"trial": asdict(measured)} if as_json else _readable(measured, forecast)
 
@@ -134,9 +138,9 @@ def _readable(trial: Trial, forecast: Forecast) -> dict[str, Any]:
     """What `plan` prints for a reader."""
     told: dict[str, Any] = {
         "measured": f"{trial.rows:,} rows on {trial.device}, {trial.mean_tokens:,.0f} tokens each",
-        "foretold": f"{forecast.rows:,} rows, {forecast.tokens:,} tokens ± {forecast.tokens_off:.0%}",
-        "memory of each device while it scores": f"{forecast.memory_mb:,.0f} MB",
-        "disk": f"{forecast.disk_bytes / 1e6:,.0f} MB, models and database aside",
+        "foretold": f"{forecast.rows:,} rows, {forecast.tokens:,} tokens, prompts too, ± {forecast.tokens_off:.0%}",
+        "memory of each device while it scores": f"{forecast.memory_mb * 1024**2 / 1e6:,.0f} MB",
+        "disk at its fullest": f"{forecast.disk_bytes / 1e6:,.0f} MB, models and database aside",
     }
     for wait in forecast.waits:
         parts = {
@@ -144,11 +148,16 @@ def _readable(trial: Trial, forecast: Forecast) -> dict[str, Any]:
             "calibrating": wait.calibrating_seconds,
             "choosing a tenth": wait.choosing_seconds,
         }
-        each = ", ".join(f"{what} {seconds / 3600:,.2f}" for what, seconds in parts.items())
-        cost = "" if wait.cost is None else f", cost {wait.cost:,.2f}"
+        each = ", ".join(f"{what} {_figure(seconds / 3600)}" for what, seconds in parts.items())
+        cost = "" if wait.cost is None else f", cost {_figure(wait.cost)}"
         devices = "1 device" if wait.gpus == 1 else f"{wait.gpus:,} devices"
-        told[f"hours on {devices}"] = f"{wait.hours:,.2f} ({each}), {wait.gpu_hours:,.2f} device hours{cost}"
+        told[f"hours on {devices}"] = f"{_figure(wait.hours)} ({each}), {_figure(wait.gpu_hours)} device hours{cost}"
     return told
+
+
+def _figure(number: float) -> str:
+    """To two digits at least."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.2g}" if number < 1 else f"{number:.1f}"
 
 
 def run_settings(

@@ -57,7 +57,8 @@ class Cluster:
             )
         except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             raise BadInput(
-                f"The Ray cluster {address!r} cannot be used: {' '.join(str(error).split())[:300]}"
+                f"The Ray cluster {address!r} cannot be used; is RAY_AUTH_TOKEN here as on its nodes? Ray says: "
+                f"{' '.join(str(error).split())[:300]}"
             ) from None
         finally:
             if threading.current_thread() is threading.main_thread():

@@ -24,7 +24,8 @@ class Settings(BaseModel):
             name = ".".join(str(part) for part in first["loc"])
             if first["type"] == "extra_forbidden":
                 known = ", ".join(sorted(cls.model_fields))
-                raise BadInput(f"There is no option {name!r} here; the options are: {known}.") from None
+                told = f"the options are: {known}" if known else "it has none"
+                raise BadInput(f"There is no option {name!r} here; {told}.") from None
             raise BadInput(f"Option {name!r} was given as {first['input']!r}: {first['msg'].lower()}.") from None
 
 

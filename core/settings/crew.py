@@ -1,8 +1,8 @@
 """The options of who does a scoring run's work: they change its time, and never its results."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from core.settings.base import Settings
 
@@ -22,3 +22,9 @@ class CrewSettings(Settings):
     address: str | None = Field(
         None, min_length=1, description="Where the Ray cluster is, such as host:6379; RAY_ADDRESS if not given."
     )
+
+    @model_validator(mode="after")
+    def _check_address(self) -> Self:
+        if self.address and self.runner == "local":
+            raise ValueError("an address is a Ray cluster's; give runner ray too")
+        return self

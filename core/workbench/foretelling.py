@@ -26,6 +26,15 @@ TASK = "core.tasks:try_out"
 NAME = re.compile(r"[0-9a-f]{12}")
 FEWEST = 2
 """Rows that have a spread."""
+MOST_ROWS = 10**12
+
+
+def check_pool(rows: int | None, price: float | None) -> None:
+    """Raises BadInput for a pool that cannot be, and for a device's price that cannot."""
+    if rows is not None and not 1 <= rows <= MOST_ROWS:
+        raise BadInput(f"A pool of {rows:,} rows cannot be foretold; give 1 to {MOST_ROWS:,}.")
+    if price is not None and not 0 <= price < math.inf:
+        raise BadInput(f"A device's price for an hour cannot be {price:g}; give 0 or more.")
 
 
 class Foretelling(Scoring):
@@ -33,9 +42,14 @@ class Foretelling(Scoring):
 
     @needs(Role.CURATOR, "try a sample")
     def start_trial(
-        self, dataset: str, settings: RunSettings | None = None, sample: TrialSettings | None = None
+        self,
+        dataset: str,
+        settings: RunSettings | None = None,
+        sample: TrialSettings | None = None,
+        *,
+        anew: bool = True,
     ) -> str:
-        """Start timing the work on a sample, anew if it was done before, and return the trial's name at once.
+        """Start timing the work on a sample, one that was done before only `anew`, and return the trial's name at once.
 
         Raises BadInput for an unknown dataset or model.
         """
@@ -53,6 +67,8 @@ class Foretelling(Scoring):
         name = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
         files = RunFolder(self.folder.trials / name)
         job, count = JobFolder(files.path), min(sample.rows, content.rows_loaded)
+        if not anew and self.queue.progress(job).state == "done":
+            return name
         if count < FEWEST:
             raise BadInput(f"Dataset {dataset!r} has {count} rows, too few to foretell anything by; score it.")
         rows = sorted(random.Random(sample.seed).sample(range(content.rows_loaded), count))  # noqa: S311
@@ -75,10 +91,12 @@ class Foretelling(Scoring):
         settings: RunSettings | None = None,
         sample: TrialSettings | None = None,
         follow: Callable[[JobProgress], None] = lambda _: None,
+        *,
+        anew: bool = True,
     ) -> str:
-        """Time the work on a sample, and wait; returns the trial's name. Raises JobFailed when it ends without its
-        result."""
-        name = self.start_trial(dataset, settings, sample)
+        """Time the work on a sample, and wait; returns the trial's name. One that was done is done again where it is
+        asked for `anew`. Raises JobFailed when it ends without its result."""
+        name = self.start_trial(dataset, settings, sample, anew=anew)
         self.wait_for(JobFolder(self.folder.trials / name), follow, "The trial")
         return name
 
@@ -117,16 +135,18 @@ class Foretelling(Scoring):
             raise BadInput(f"There is no trial {trial!r}; `plan` makes one.")
         return RunSettings.checked(**asked["settings"])
 
+    def trial_rows(self, trial: str) -> int:
+        """Rows that it was asked to try."""
+        asked = self._asked(trial)
+        return int(asked["sample"]["rows"]) if asked else 0
+
     def foretell(self, trial: str, price: float | None = None, rows: int | None = None) -> tuple[Trial, Forecast]:
         """What a finished trial measured, and what the whole dataset, or a pool like it of so many `rows`, will take.
 
         `price` is a GPU's for an hour. Raises BadInput for a trial that is not finished, and for a pool or a price
         that cannot be.
         """
-        if (rows is not None and rows < 1) or (price is not None and not 0 <= price < math.inf):
-            raise BadInput(
-                f"A pool of {rows} rows at a price of {price} cannot be; give rows from 1 and a price from 0."
-            )
+        check_pool(rows, price)
         settings, progress = self.trial_settings(trial), self.trial_progress(trial)
         if progress.state != "done":
             raise BadInput(f"Trial {trial!r} is not finished ({progress.state}); start it again.")

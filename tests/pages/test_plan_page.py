@@ -76,3 +76,13 @@ def test_several_trials_are_told_apart_and_a_failed_one_says_why(
     app.switch_page("../../pages/status.py").run()
     assert not app.exception
     assert any((table.value == "Trial").any(axis=None) for table in app.dataframe)
+
+
+def test_a_link_to_a_trial_that_is_not_here_is_told(open_app: Open, workspace: Path, scored: Scored) -> None:
+    with Workbench(workspace) as bench:
+        asked = RunSettings(scoring=ScoringSettings(model=str(scored.model), max_length=128), calibration=None)
+        trial = bench.try_out("chats", asked, TrialSettings(rows=12))
+    app = open_app(workspace, "plan", dataset="chats", trial="nosuch")
+    assert "names a trial that is not here; shown is" in texts(app)
+    assert f"12 rows, trial {trial[:6]}" in texts(app)
+    assert "not here" not in texts(open_app(workspace, "plan", dataset="chats", trial=trial))

@@ -57,6 +57,17 @@ def test_the_command_prints_what_a_pool_takes(workspace: Path, scored: Scored) -
     assert told["trial"]["rows"] == 12
     printed = run_core(workspace, *words).stdout
     assert "hours on 64 devices" in printed
+    with Workbench(workspace) as bench:
+        (trial,) = bench.trials("chats")
+        timed = bench.trial_progress(trial).updated
+    run_core(workspace, *words, "--price", "4")
+    with Workbench(workspace) as bench:
+        assert bench.trial_progress(trial).updated == timed
+    run_core(workspace, *words, "--again")
+    run_core(workspace, *words, "--seed", "1")
+    with Workbench(workspace) as bench:
+        assert bench.trial_progress(trial).updated > timed
+        assert len(bench.trials("chats")) == 2
     assert "cost" not in printed
 
 
@@ -73,8 +84,12 @@ def test_what_cannot_be_tried_is_told(workspace: Path, scored: Scored, tmp_path:
 
 def test_a_pool_or_a_price_that_cannot_be_is_refused(workspace: Path, scored: Scored) -> None:
     words = ("plan", "chats", "--model", str(scored.model), "--no-calibration", "--max-length", "128", "--rows", "12")
-    for wrong in (("--pool", "0"), ("--pool", "-5"), ("--price", "-1"), ("--price", "nan")):
-        assert "cannot be; give rows from 1" in run_core(workspace, *words, *wrong, code=2).stderr
+    for pool in ("0", "-5", "1000000000001"):
+        assert "rows cannot be foretold; give 1 to" in run_core(workspace, *words, "--pool", pool, code=2).stderr
+    for price in ("-1", "nan", "inf"):
+        refused = run_core(workspace, *words, "--price", price, code=2).stderr
+        assert "price for an hour cannot be" in refused
+        assert "Scoring" not in refused
     packed = run_core(workspace, *words[:4], "--set", "quantization=4bit", code=2).stderr
     assert "do not go together: weights in 4bit cannot be trained themselves; calibrate with method=lora" in packed
 

@@ -26,7 +26,7 @@ READING = """
     possible_targets prepared_example price proof proof_dataset proof_progress proofs pulse quarantine_groups render
     renderer repeats request_of review_queue rounds row_digests rows_of_ids run_notes run_progress schema_step
     score_report settings_of show side sign special standing_in start_hash story_facts target_of_rows target_of_run
-    token_count token_features token_lens token_scores trial_dataset trial_progress trial_settings
+    token_count token_features token_lens token_scores trial_dataset trial_progress trial_rows trial_settings
     trials tuned wait_for what_if working_jobs worth worth_seconds
 """
 """What they compute on the way, and keep so as not to compute it again, is the same for everybody."""

@@ -17,9 +17,11 @@ HOW = (
 
 
 def describe_trial(trial: str) -> str:
-    """A trial by its model and name."""
-    model = open_bench().trial_settings(trial).scoring.model.rstrip("/").rpartition("/")[2]
-    return f"{model}, trial {trial[:6]}"
+    """A trial by its model, its sample and its name."""
+    settings, rows = open_bench().trial_settings(trial), open_bench().trial_rows(trial)
+    model = settings.scoring.model.rstrip("/").rpartition("/")[2]
+    second = " with calibration" if settings.calibration else " and a tuned one" if settings.calibrated_model else ""
+    return f"{model}{second}, {format_count(rows)} rows, trial {trial[:6]}"
 
 
 def show_forecast(trial: str) -> None:
