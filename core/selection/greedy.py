@@ -22,9 +22,8 @@ from core.selection.following import follow
 from core.selection.room import Room
 
 Search = Literal["lazy", "naive", "stochastic"]
-Queue = list[tuple[float, int]]
-"""A heap of (−value, position): the best first."""
 TIE = 1e-10
+FEW_ENTRIES, WINDOW = 1024, 1024
 
 
 class Objective(Protocol):
@@ -132,35 +131,79 @@ def _search_lazy(candidates: Candidates) -> Iterator[Step]:
     everything = np.arange(len(candidates.rows))
     fresh = everything[candidates.room.fits(everything)]
     candidates.refresh(fresh)
-    queue: Queue = []
-    turn = 0
+    queue, turn = Queue(candidates), 0
     while len(fresh):
         yield candidates.pick(fresh)
-        _put_back(queue, candidates, fresh)
+        queue.put(fresh)
         if not candidates.objective.submodular and len(queue):
-            turn = _refresh_in_turn(queue, candidates, turn)
+            block = queue.next_in_turn(turn, candidates.objective.block)
+            candidates.refresh(block)
+            queue.put(block)
+            turn = int(block[-1]) + 1
         fresh = _take_best(candidates, queue)
 
 
-def _put_back(queue: Queue, candidates: Candidates, positions: np.ndarray) -> None:
-    entries = _entries(candidates, positions[candidates.highs[positions] > -np.inf])
-    if len(entries) > len(queue):
-        queue += entries
-        heapq.heapify(queue)
-    else:
-        for entry in entries:
-            heapq.heappush(queue, entry)
+class Queue:
+    """Candidates, by position, that wait until their value could be the best.
 
+    One that is put again has two entries, of which that of its present value counts.
+    """
 
-def _refresh_in_turn(queue: Queue, candidates: Candidates, turn: int) -> int:
-    """Compute anew the next block of those queued, by position; returns where the turn after it begins."""
-    positions = np.sort([position for _, position in queue])
-    start = int(np.searchsorted(positions, turn))
-    block = np.take(positions, range(start, start + min(candidates.objective.block, len(positions))), mode="wrap")
-    candidates.refresh(block)
-    queue[:] = _entries(candidates, positions)
-    heapq.heapify(queue)
-    return int(block[-1]) + 1
+    def __init__(self, candidates: Candidates) -> None:
+        self._candidates = candidates
+        self._heap: list[tuple[float, int]] = []
+        self._waits = np.zeros(len(candidates.rows), dtype=bool)
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def put(self, positions: np.ndarray) -> None:
+        """Let these wait, but for those that were picked; what waits already may have another value now."""
+        positions = positions[self._candidates.highs[positions] > -np.inf]
+        self._count += len(positions) - int(self._waits[positions].sum())
+        self._waits[positions] = True
+        entries = self._entries(positions)
+        if len(self._heap) + len(entries) > FEW_ENTRIES + 2 * self._count:
+            self._heap = self._entries(np.flatnonzero(self._waits))
+            heapq.heapify(self._heap)
+        elif len(entries) > len(self._heap):
+            self._heap += entries
+            heapq.heapify(self._heap)
+        else:
+            for entry in entries:
+                heapq.heappush(self._heap, entry)
+
+    def highest(self) -> float:
+        """The highest value of all that wait; −∞ of none."""
+        while self._heap:
+            negative, position = self._heap[0]
+            if self._waits[position] and self._candidates.highs[position] == -negative:
+                return -negative
+            heapq.heappop(self._heap)
+        return -np.inf
+
+    def take(self) -> int:
+        """The candidate of the highest value; of equals the lowest position. There must be one."""
+        self.highest()
+        position = heapq.heappop(self._heap)[1]
+        self._waits[position] = False
+        self._count -= 1
+        return position
+
+    def next_in_turn(self, turn: int, count: int) -> np.ndarray:
+        """So many of those that wait, from position `turn` on and then from the first."""
+        n, found, looked = len(self._waits), list[np.ndarray](), 0
+        missing = min(count, self._count)
+        while missing:
+            window = (turn + looked + np.arange(min(max(4 * count, WINDOW), n - looked))) % n
+            waiting = window[self._waits[window]][:missing]
+            found.append(waiting)
+            missing, looked = missing - len(waiting), looked + len(window)
+        return np.concatenate(found)
+
+    def _entries(self, positions: np.ndarray) -> list[tuple[float, int]]:
+        return list(zip((-self._candidates.highs[positions]).tolist(), positions.tolist(), strict=True))
 
 
 def _take_best(candidates: Candidates, queue: Queue) -> np.ndarray:
@@ -168,10 +211,10 @@ def _take_best(candidates: Candidates, queue: Queue) -> np.ndarray:
     size = candidates.objective.block
     fresh: list[np.ndarray] = []
     best = -np.inf
-    while queue and -queue[0][0] >= _floor(best):
-        limit, block = -_floor(best), list[int]()
-        while queue and len(block) < size and queue[0][0] <= limit:
-            block.append(heapq.heappop(queue)[1])
+    while len(queue) and queue.highest() >= _floor(best):
+        limit, block = _floor(best), list[int]()
+        while len(queue) and len(block) < size and queue.highest() >= limit:
+            block.append(queue.take())
         fitting = np.array(block)[candidates.room.fits(np.array(block))]
         if len(fitting):
             candidates.refresh(fitting)
@@ -186,16 +229,11 @@ def _search_stochastic(candidates: Candidates, plan: Plan) -> Iterator[Step]:
     left = np.arange(len(candidates.rows))
     size = max(1, math.ceil(len(left) / max(1, plan.picks) * math.log(1 / plan.epsilon)))
     while len(left := left[candidates.room.fits(left)]):
-        sample = left[generator.choice(len(left), min(size, len(left)), replace=False)]
-        queue = _entries(candidates, sample)
-        heapq.heapify(queue)
+        queue = Queue(candidates)
+        queue.put(left[generator.choice(len(left), min(size, len(left)), replace=False)])
         step = candidates.pick(_take_best(candidates, queue))
         left = left[candidates.rows[left] != step.row]
         yield step
-
-
-def _entries(candidates: Candidates, positions: np.ndarray) -> Queue:
-    return list(zip((-candidates.highs[positions]).tolist(), positions.tolist(), strict=True))
 
 
 def _floor(value: float) -> float:

@@ -9,7 +9,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from core.selection.greedy import Plan, Step, search_greedy
+from core.selection.greedy import FEW_ENTRIES, Candidates, Plan, Queue, Step, search_greedy
 from core.selection.ioptimal import PredictiveVariance
 from core.selection.logdet import LogDet
 from core.selection.pool import Pool, Target
@@ -51,6 +51,28 @@ def test_with_one_vector_an_example_the_order_is_greedys_on_the_kernel_determina
     for k in range(1, count + 1):
         reached, best = (oracles.log_det_information(list(vectors[:, None]), rows[:k], 1.0) for rows in (chosen, truth))
         assert reached == pytest.approx(best, rel=1e-9, abs=1e-12)
+
+
+@given(st.integers(0, 1_000), st.integers(1, 40))
+def test_who_waits_comes_by_its_present_value_and_in_its_turn(seed: int, n: int) -> None:
+    generator, ones = np.random.default_rng(seed), np.ones(n)
+    candidates = Candidates(None, np.arange(n), ones, Room(ones.astype(np.int64), n))  # type: ignore[arg-type]
+    queue, waiting = Queue(candidates), set[int]()
+    for _ in range(3 * FEW_ENTRIES // n):
+        some = np.flatnonzero(generator.random(n) < 0.5)
+        candidates.highs[some] = generator.integers(0, 5, len(some)).astype(float)
+        queue.put(some)
+        waiting |= set(some.tolist())
+        assert len(queue) == len(waiting)
+        turn, count = int(generator.integers(0, n + 1)), int(generator.integers(1, n + 1))
+        by_turn = sorted(waiting, key=lambda position: (position < turn, position))
+        if waiting:
+            assert queue.next_in_turn(turn, count).tolist() == by_turn[:count]
+        if waiting and generator.random() < 0.5:
+            best = min(waiting, key=lambda position: (-candidates.highs[position], position))
+            assert queue.highest() == candidates.highs[best]
+            assert queue.take() == best
+            waiting.remove(best)
 
 
 def test_of_equal_examples_the_first_is_picked() -> None:
