@@ -3,7 +3,9 @@
 Sums depend on how many threads make them, so each takes as many as this process does.
 """
 
+import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +24,8 @@ from core.workspace import RunFolder, WorkspaceFolder
 
 ELSEWHERE = Path(".cache", "gleaner")
 """What a node keeps that does not see the workspace: in its user's own folder, where nobody else can put a model."""
+LOADED_SECONDS = 86_400
+"""By then any model is loaded."""
 
 
 @dataclass(frozen=True)
@@ -141,9 +145,19 @@ class NodeOrder:
         if not self.tuned:
             yield self.order.scoring
             return
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=place_for_models()) as folder:
             for name, content in self.tuned.items():
                 path = Path(folder, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
             yield self.order.scoring.model_copy(update={"model": folder})
+
+
+def place_for_models() -> Path:
+    """Where models that were sent lie while they are loaded; those of actors that were killed then are removed."""
+    place = Path.home() / ELSEWHERE / "sent"
+    place.mkdir(parents=True, exist_ok=True)
+    for path in place.iterdir():
+        if time.time() - path.stat().st_mtime > LOADED_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
+    return place

@@ -42,7 +42,8 @@ def nodes() -> Iterator[Any]:
     room = {"num_cpus": 3, "object_store_memory": 200_000_000}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (
-            cluster.ENVIRONMENT | {"RAY_AUTH_TOKEN": secrets.token_hex(20), "RAY_TMPDIR": str(folder)}
+            cluster.ENVIRONMENT
+            | {"RAY_AUTH_TOKEN": secrets.token_hex(20), "RAY_TMPDIR": str(folder), "HOME": str(folder)}
         ).items():
             patch.setenv(name, value)
         from ray.cluster_utils import Cluster  # it reads the environment when it is imported

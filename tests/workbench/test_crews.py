@@ -25,7 +25,7 @@ from core.selection.parts import SEARCHING
 from core.selection.registry import find_criterion
 from core.selection.sharing import MEASURING
 from core.settings import CalibrationSettings, CrewSettings, RunSettings, ScoringSettings
-from core.tasks import crew
+from core.tasks import crew, orders
 from core.tasks.orders import PassOrder
 from core.workbench import Workbench
 from tests.conftest import Scored, wait_until, write_chats
@@ -187,6 +187,19 @@ def test_a_selection_that_is_measured_by_two_processes_has_the_figures_of_one(
         assert (MEASURING in told) == (workers == 2)
     assert len(figures[0]) > 30 and np.isfinite(figures[0]).all()
     assert figures[1] == pytest.approx(figures[0], rel=1e-9, abs=1e-12)
+
+
+def test_a_model_that_was_sent_to_a_killed_actor_is_removed_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    place = orders.place_for_models()
+    old, new = place / "old", place / "new"
+    old.mkdir()
+    new.mkdir()
+    os.utime(old, (0, 0))
+    assert orders.place_for_models() == place
+    assert list(place.iterdir()) == [new]
 
 
 class Killing(PassOrder):
