@@ -11,8 +11,8 @@ from core.web.theme import format_count, format_percent, format_seconds, format_
 
 HOW = (
     "Scoring is shared out to all devices; calibrating and choosing keep one of them busy, and the others are paid for "
-    "meanwhile. Choosing is a tenth of the pool by lazy search; stochastic or greedi search take less of a large one. "
-    "More devices are foretold, not measured: they are taken to be like this one, and fed as fast."
+    "meanwhile. Choosing is a tenth of the pool by lazy search; stochastic search takes less of a large one. More "
+    "devices are foretold, not measured: they are taken to be like this one, and fed as fast."
 )
 
 
