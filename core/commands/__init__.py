@@ -15,11 +15,11 @@ from typing import Annotated, Any, Literal
 import typer
 
 from core.errors import BadInput, GleanerError, faults_in_words
+from core.jobs.launcher import stall_seconds
 from core.records import JobProgress
 from core.workbench import Workbench
 
 MEGABYTE = 1_000_000
-SILENT_MINUTES = 10
 app = typer.Typer(
     help="Gleaner: find the few examples of an instruction-tuning dataset worth training on.",
     no_args_is_help=True,
@@ -89,7 +89,7 @@ def read_ids(path: Path | None) -> list[str]:
 
 def print_progress() -> Callable[[JobProgress], None]:
     """Say on stderr, when something changed, how far and how long."""
-    last = ""
+    last, stalled = "", stall_seconds()
 
     def follow(progress: JobProgress) -> None:
         nonlocal last
@@ -98,8 +98,8 @@ def print_progress() -> Callable[[JobProgress], None]:
             done, total, unit = done // MEGABYTE, total // MEGABYTE, "MB"
         counted = f" {done:,} of {total:,} {unit}" if progress.total else ""
         left = f", {progress.seconds_left:,.0f} s left" if progress.seconds_left else ""
-        minutes = int(progress.silent_seconds // 60)
-        silent = f", nothing heard of it for {minutes:,} minutes" if minutes >= SILENT_MINUTES else ""
+        minutes = progress.silent_seconds / 60
+        silent = f", nothing heard of it for {int(minutes):,} minutes" if 60 * minutes >= stalled else ""
         line = f"{progress.phase or progress.state}{counted}{left}{silent}"
         if line != last:
             print(line, file=sys.stderr, flush=True)

@@ -47,7 +47,6 @@ class Cluster:
         if not address:
             raise BadInput("Which cluster? Give --address HOST:6379, as `ray start --head` says it.")
         _check_reachable(address)
-        self._given: tuple[Callable[[], Any], Any] | None = None
         self._ray, handler = ray, signal.getsignal(signal.SIGTERM)
         try:
             ray.init(
@@ -80,10 +79,8 @@ class Cluster:
         return max(1, min(wanted, largest - 1))
 
     def hand(self, prepare: Callable[[], Callable[[Piece], Result]], cores: int, gpus: int) -> "ActorHand":
-        """A new actor. What it is to prepare, a model's files among it, is given to the cluster once."""
-        if self._given is None or self._given[0] is not prepare:
-            self._given = prepare, self._ray.put(prepare)
-        return ActorHand(self._ray, self._given[1], cores, gpus)
+        """A new actor."""
+        return ActorHand(self._ray, prepare, cores, gpus)
 
     def leave(self) -> None:
         """End the connection, and with it all its actors."""
@@ -119,8 +116,7 @@ class _Actor:
 class ActorHand(Generic[Piece, Result]):
     """An actor that prepares once and then does what it is sent."""
 
-    def __init__(self, ray: Any, prepare: Any, cores: int, gpus: int) -> None:
-        """`prepare` is a reference to what prepares."""
+    def __init__(self, ray: Any, prepare: Callable[[], Callable[[Piece], Result]], cores: int, gpus: int) -> None:
         self._ray, self._node, self._is_left = ray, "", False
         kind = ray.remote(
             num_cpus=cores, num_gpus=gpus, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"

@@ -36,6 +36,11 @@ def start_process(program: str, folder: Path) -> subprocess.Popen[bytes]:
         )
 
 
+def stall_seconds() -> float:
+    """After how long a silence somebody should look. Raises BadInput for a GLEANER_STALL_MINUTES that is no number."""
+    return 60 * read_setting("GLEANER_STALL_MINUTES", 10)
+
+
 class Launcher:
     """Starts and stops workers, and remembers those that it started, so that ended ones are reaped."""
 
@@ -45,7 +50,7 @@ class Launcher:
         """Raises BadInput for a GLEANER_STALL_MINUTES that is no number."""
         self._processes: dict[Path, subprocess.Popen[bytes]] = {}
         self._lock = threading.Lock()
-        self._stall_seconds = 60 * read_setting("GLEANER_STALL_MINUTES", 10)
+        self._stall_seconds = stall_seconds()
 
     def start(self, folder: JobFolder) -> None:
         """Start or resume a job; one that is alive, or done, is left alone. One that is being stopped is gone first."""

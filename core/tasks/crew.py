@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from threading import Lock
 
 import torch
@@ -18,7 +19,7 @@ from core.jobs.progress import Progress
 from core.scoring.scorer import write_shard
 from core.scoring.shards import ShardPlan
 from core.settings import CrewSettings, ScoringSettings
-from core.tasks.orders import Block, NodeOrder, PassOrder, Sent
+from core.tasks.orders import Block, NodeOrder, PassOrder, Sent, packed
 from core.tasks.passes import Pass
 from core.workspace import RunFolder
 
@@ -115,17 +116,19 @@ def _on_cluster(of: Pass, workers: Workers) -> Iterator[Makers]:
         needs_gpu = of.rows.settings.scoring.device == "cuda"
         count, cores, gpus = workers.places(cluster, needs_gpu=needs_gpu, threads=torch.get_num_threads())
         order, reading = NodeOrder.of(of, mark, word), Lock()
-        yield [lambda: NodeHand(of, cluster.hand(order, cores, gpus), reading)] * count
+        tuned = Path(of.settings.model) if order.is_tuned else None
+        yield [lambda: NodeHand(of, cluster.hand(order, cores, gpus), reading, tuned)] * count
     finally:
         mark.unlink(missing_ok=True)
         cluster.leave()
 
 
 class NodeHand:
-    """An actor's hand, which is sent the rows of a block where it asks for them; then its shard is written here."""
+    """An actor's hand, which is sent the rows of a block where it asks for them, and with the first of these the
+    `tuned` model; then its shard is written here."""
 
-    def __init__(self, of: Pass, hand: ActorHand[Block, str | Sent | None], reading: Lock) -> None:
-        self._of, self._hand, self._reading = of, hand, reading
+    def __init__(self, of: Pass, hand: ActorHand[Block, str | Sent | None], reading: Lock, tuned: Path | None) -> None:
+        self._of, self._hand, self._reading, self._tuned = of, hand, reading, tuned
 
     def begin(self) -> None:
         """Wait until it is ready. Raises what the hand does."""
@@ -138,7 +141,9 @@ class NodeHand:
             return answer or None
         with self._reading:  # a pass reads for one at a time
             rendered, known = self._of.rendered(plan), self._of.known(plan)
-        sent = self._hand.do(Block(plan, rendered, known))
+            tuned = packed(self._tuned) if self._tuned else None
+        sent = self._hand.do(Block(plan, rendered, known, tuned))
+        self._tuned = None  # the actor has it now
         assert isinstance(sent, Sent)
         write_shard(plan, rendered, sent.scored, sent.width)
         return sent.not_compiled

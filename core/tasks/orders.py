@@ -15,7 +15,7 @@ from typing import Self
 import torch
 
 from core.records import Rendered
-from core.scoring.scorer import Scored
+from core.scoring.scorer import Scored, Scorer
 from core.scoring.shards import ShardPlan
 from core.settings import RunSettings, ScoringSettings
 from core.tasks.models import pin_model, recorded_identity
@@ -81,11 +81,13 @@ class Sent:
 
 @dataclass(frozen=True)
 class Block:
-    """A block, and where they have to be sent its rows, with what an earlier run found of them."""
+    """A block, and where they have to be sent its rows, with what an earlier run found of them; before the first of
+    these the files, by name, of a model that the run itself tuned."""
 
     plan: ShardPlan
     rendered: list[Rendered] | None = None
     known: list[Scored | None] | None = None
+    tuned: dict[str, bytes] | None = None
 
 
 @dataclass(frozen=True)
@@ -93,28 +95,21 @@ class NodeOrder:
     """For a node of a cluster. Where it finds the file `mark` and in it this `word`, it works as any process here;
     elsewhere it asks to be sent the rows, by answering with nothing, and sends their scores back.
 
-    Its models must be those of this `identity`; of one that the run itself tuned the files are sent, by their names.
+    Its models must be those of this `identity`; one that the run itself tuned is sent with the first rows.
     """
 
     order: PassOrder
     mark: Path
     word: str
     identity: str
-    tuned: dict[str, bytes]
+    is_tuned: bool
 
     @classmethod
     def of(cls, of: Pass, mark: Path, word: str) -> Self:
         """The order for a pass."""
-        files, model = of.rows.files, Path(of.settings.model)
-        is_tuned = model.is_absolute() and model.is_relative_to(files.path)
-        parts = sorted(path for path in model.rglob("*") if path.is_file()) if is_tuned else []
-        return cls(
-            order=PassOrder.of(of),
-            mark=mark,
-            word=word,
-            identity=recorded_identity(files),
-            tuned={str(path.relative_to(model)): path.read_bytes() for path in parts},
-        )
+        files = of.rows.files
+        is_tuned = Path(of.settings.model).is_relative_to(files.path)
+        return cls(PassOrder.of(of), mark, word, recorded_identity(files), is_tuned)
 
     def __call__(self) -> Callable[[Block], str | Sent | None]:
         """Load the model; what then writes a block's shard, and says "" or why nothing could be compiled, or sends its
@@ -124,33 +119,43 @@ class NodeOrder:
         if self.mark.is_file() and self.mark.read_text() == self.word:
             write = order()
             return lambda block: write(block.plan) or ""
-        elsewhere = WorkspaceFolder(Path.home() / ELSEWHERE)
         torch.set_num_threads(order.threads)
-        with self._scoring() as scoring:
-            scorer = Models(order.settings.scoring, elsewhere.models).prepare(
-                scoring, with_features=order.with_features, tokens=order.tokens, kernels=elsewhere.kernels
-            )
+        scorer = None if self.is_tuned else self._prepare(order.scoring)
 
         def score(block: Block) -> Sent | None:
+            nonlocal scorer
             if block.rendered is None:
                 return None
+            if scorer is None:
+                with unpacked(block.tuned or {}) as folder:
+                    scorer = self._prepare(order.scoring.model_copy(update={"model": folder}))
             scored = scorer.score(block.rendered, known=block.known or ())
             return Sent(scored, scorer.width if order.with_features else None, scorer.forward.not_compiled)
 
         return score
 
-    @contextmanager
-    def _scoring(self) -> Iterator[ScoringSettings]:
-        """The settings of the pass; a model that was sent lies in a folder of its own until it is loaded."""
-        if not self.tuned:
-            yield self.order.scoring
-            return
-        with tempfile.TemporaryDirectory(dir=place_for_models()) as folder:
-            for name, content in self.tuned.items():
-                path = Path(folder, name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            yield self.order.scoring.model_copy(update={"model": folder})
+    def _prepare(self, scoring: ScoringSettings) -> Scorer:
+        order, elsewhere = self.order, WorkspaceFolder(Path.home() / ELSEWHERE)
+        return Models(order.settings.scoring, elsewhere.models).prepare(
+            scoring, with_features=order.with_features, tokens=order.tokens, kernels=elsewhere.kernels
+        )
+
+
+def packed(model: Path) -> dict[str, bytes]:
+    """The files of a model's folder, by name."""
+    paths = sorted(path for path in model.rglob("*") if path.is_file())
+    return {str(path.relative_to(model)): path.read_bytes() for path in paths}
+
+
+@contextmanager
+def unpacked(files: dict[str, bytes]) -> Iterator[str]:
+    """A folder with these files, until they are loaded."""
+    with tempfile.TemporaryDirectory(dir=place_for_models()) as folder:
+        for name, content in files.items():
+            path = Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        yield folder
 
 
 def place_for_models() -> Path:

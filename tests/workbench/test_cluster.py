@@ -166,6 +166,7 @@ def test_a_block_that_its_actors_die_of_is_left_unscored(
 
             return do
 
+        prepare.is_tuned = order.is_tuned
         return prepare
 
     monkeypatch.setattr(NodeOrder, "of", deadly)
