@@ -82,6 +82,10 @@ class IngestReport:
     rows_quarantined: int
 
 
+HELD_OUT = "it is held out for a proof"
+"""Why a row that a run holds out has no score."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScoreReport:
     """A finished scoring run. `tokens` counts the response tokens scored by one pass."""
@@ -89,6 +93,7 @@ class ScoreReport:
     run: str
     scored: int
     unscorable: int
+    held_out: int
     tokens: int
     seconds: float
     tokens_per_second: float

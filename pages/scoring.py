@@ -79,11 +79,11 @@ def show_figures(run: RunRow, seconds: float | None) -> None:
     """Counts and the distributions of the scores."""
     bench = open_bench()
     counts = bench.runs.counts(run.run)
-    figures = st.columns(4)
-    figures[0].metric("Scored", format_count(counts["scored"]))
-    figures[1].metric("Unscorable", format_count(counts["unscorable"]))
-    figures[2].metric("Response tokens", format_count(counts["tokens"]))
-    figures[3].metric("Time", format_seconds(seconds))
+    shown = [("Scored", format_count(counts["scored"])), ("Unscorable", format_count(counts["unscorable"]))]
+    shown += [("Held out for a proof", format_count(counts["held_out"]))] if run.settings.get("held_out") else []
+    shown += [("Response tokens", format_count(counts["tokens"])), ("Time", format_seconds(seconds))]
+    for column, (title, figure) in zip(st.columns(len(shown)), shown, strict=True):
+        column.metric(title, figure)
     if counts["truncated"]:
         st.caption(
             f"{format_count(counts['truncated'])} responses were cut at max_length and scored as far as they go."

@@ -40,6 +40,7 @@ GATES = {
     "repeat": "near-duplicate of another",
     "banned": "banned",
     "unscorable": "could not be scored",
+    "held out": "held out for a proof",
 }
 
 

@@ -1,7 +1,7 @@
 """Why was each example left out, and at which budget would it enter?
 
-The gates, in the order in which they are passed: it could not be scored; it is banned; it repeats another; the
-criterion's own filter; a full quota; the budget. The first that kept an example out is its reason.
+The gates, in the order in which they are passed: it is held out for a proof; it could not be scored; it is banned; it
+repeats another; the criterion's own filter; a full quota; the budget. The first that kept an example out is its reason.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ from core.selection.pool import Pool
 from core.selection.ranking import Ordered, Picked, Ranking
 from core.selection.room import Room
 
-UNSCORABLE, BANNED, REPEAT, FILTER, QUOTA, BUDGET = "unscorable", "banned", "repeat", "filter", "quota", "budget"
+HELD_OUT, UNSCORABLE, BANNED, REPEAT = "held out", "unscorable", "banned", "repeat"
+FILTER, QUOTA, BUDGET = "filter", "quota", "budget"
 UNKNOWN = -1
 
 
@@ -41,7 +42,7 @@ def explain_left_out(
     for row in rows.tolist():
         gate, detail = BUDGET, ""
         if not scored[row]:
-            gate = UNSCORABLE
+            gate = HELD_OUT if row in pool.held_out else UNSCORABLE
         elif row in pool.banned:
             gate = BANNED
         elif row in pool.represented:

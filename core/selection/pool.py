@@ -52,7 +52,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Pool:
-    """Scores of one run. Rows that could not be scored have NaN and never enter a selection.
+    """Scores of one run. Rows that could not be scored have NaN and never enter a selection, nor do those `held_out`.
 
     `response_tokens`, `prompt_tokens` [N] int; `nll`, `entropy`, `delta_nll`, `delta_entropy` [N] in nats;
     `ifd_loss_ratio`, `ifd_perplexity_ratio` [N]; `factors` [Σ r_i, p] with `offsets` [N + 1]; `mean_features`
@@ -81,6 +81,7 @@ class Pool:
     target: Target | None = None
     device: str = "cpu"
     withheld: frozenset[int] = field(default_factory=frozenset)
+    held_out: frozenset[int] = field(default_factory=frozenset)
     read_texts: Callable[[], Sequence[str]] | None = None
     spread: "Spread | None" = None
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from core.errors import BadInput
-from core.records import RunRow
+from core.records import HELD_OUT, RunRow
 from core.store.database import Database
 from core.store.kept import kept
 
@@ -96,14 +96,22 @@ class Runs:
             cursor.execute("INSERT INTO shards VALUES (?, ?, ?, ?)", [run, scoring_pass, shard, sha256])
 
     def counts(self, run: str) -> dict[str, int]:
-        """Rows scored and unscorable, and response tokens, of the base pass so far."""
+        """Rows scored, unscorable and held out, and response tokens, of the base pass so far."""
         with self._database.reading() as cursor:
             row = cursor.execute(
-                "SELECT count(nll), count(*) - count(nll), coalesce(sum(response_tokens) FILTER (nll IS NOT NULL), 0), "
-                "coalesce(sum(truncated::INT), 0) FROM scores WHERE run = ? AND pass = 'base'",
-                [run],
+                "SELECT count(nll), count(*) - count(nll), count(*) FILTER (unscorable_reason = ?), "
+                "coalesce(sum(response_tokens) FILTER (nll IS NOT NULL), 0), coalesce(sum(truncated::INT), 0) "
+                "FROM scores WHERE run = ? AND pass = 'base'",
+                [HELD_OUT, run],
             ).fetchall()[0]
-        return {"scored": row[0], "unscorable": row[1], "tokens": int(row[2]), "truncated": int(row[3])}
+        scored, missing, held_out, tokens, truncated = map(int, row)
+        return {
+            "scored": scored,
+            "unscorable": missing - held_out,
+            "held_out": held_out,
+            "tokens": tokens,
+            "truncated": truncated,
+        }
 
     def scores(self, run: str) -> pa.Table:
         """One row per example, in row order; `core scores` writes the contract's columns of it."""
@@ -111,12 +119,12 @@ class Runs:
             return cursor.sql(SCORES_QUERY, params=[run]).to_arrow_table()
 
     def unscorable_reasons(self, run: str) -> list[tuple[str, int]]:
-        """Reasons with their counts, the most frequent first."""
+        """Reasons with their counts, the most frequent first; not that rows are held out."""
         with self._database.reading() as cursor:
             rows = cursor.execute(
                 "SELECT unscorable_reason, count(*) FROM scores WHERE run = ? AND pass = 'base' "
-                "AND unscorable_reason IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1",
-                [run],
+                "AND unscorable_reason IS NOT NULL AND unscorable_reason <> ? GROUP BY 1 ORDER BY 2 DESC, 1",
+                [run, HELD_OUT],
             ).fetchall()
         return [(row[0], row[1]) for row in rows]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from core.records import Example, Rendered
+from core.records import HELD_OUT, Example, Rendered
 from core.scoring.device import choose_device, choose_limits
 from core.scoring.forward import compiling_pays
 from core.scoring.models import LoadedModel, attach_adapter, is_adapter, load_model, load_tokenizer, longest_input
@@ -17,8 +17,6 @@ from core.settings import RunSettings, ScoringSettings
 from core.tasks.reuse import EarlierRun
 from core.tasks.rows import InputRows
 from core.workspace import RunFolder, WorkspaceFolder, read_held_out
-
-HELD_OUT = "it is held out for a proof"
 
 
 class RunRows:

@@ -26,6 +26,7 @@ from core.workbench.requests import Request
 from core.workbench.rights import needs
 from core.workbench.sides import (
     CHOSEN,
+    HELD_OUT,
     ORDERED,
     SCORES,
     STATES,
@@ -139,6 +140,7 @@ class Differing(Explaining):
         if not np.isfinite(values).any():
             raise BadInput(f"Scoring run {run.run!r} has no {by}; it was not calibrated.")
         codes = np.where(np.isfinite(values), code_of(ORDERED), code_of(UNSCORABLE))
+        codes[list(self.pool(run).held_out)] = code_of(HELD_OUT)
         nothing = np.zeros(len(values), dtype=bool)
         return Side(run.run, run, None, nothing, spans_of(-values), codes, none, none, scores)
 

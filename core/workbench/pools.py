@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow.compute as pc
 
 from core.errors import BadInput
-from core.records import RunRow
+from core.records import HELD_OUT, RunRow
 from core.scoring.arrays import RunArrays
 from core.selection.criterion import Need
 from core.selection.pool import Grouping, Pool, Repeats, Target
@@ -59,6 +60,7 @@ class Pools(Scoring):
             factors=arrays.factors,
             offsets=arrays.offsets,
             mean_features=arrays.mean_features,
+            held_out=frozenset(pc.indices_nonzero(pc.equal(scores["unscorable_reason"], HELD_OUT)).to_pylist()),
             read_texts=lambda: self.datasets.full_texts(run.dataset),
         )
 

@@ -158,6 +158,7 @@ class Scoring(Holding):
             run,
             counts["scored"],
             counts["unscorable"],
+            counts["held_out"],
             counts["tokens"],
             seconds,
             counts["tokens"] / max(seconds, 1e-9),

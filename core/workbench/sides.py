@@ -14,8 +14,8 @@ from core.records import RunRow
 Score = Literal["nll", "entropy", "delta_nll", "delta_entropy", "response_tokens"]
 SCORES: tuple[Score, ...] = get_args(Score)
 CHOSEN, BUDGET, FILTER, QUOTA, UNSCORABLE = "selected", "budget", "filter", "quota", "unscorable"
-BANNED, REPEAT, ORDERED, ABSENT, UNTOLD = "banned", "repeat", "ordered", "absent", ""
-STATES = (CHOSEN, BUDGET, FILTER, QUOTA, UNSCORABLE, BANNED, REPEAT, ORDERED, ABSENT, UNTOLD)
+HELD_OUT, BANNED, REPEAT, ORDERED, ABSENT, UNTOLD = "held out", "banned", "repeat", "ordered", "absent", ""
+STATES = (CHOSEN, BUDGET, FILTER, QUOTA, UNSCORABLE, HELD_OUT, BANNED, REPEAT, ORDERED, ABSENT, UNTOLD)
 """What may be with an example: chosen, kept out by a gate, `ordered` where nothing is chosen, `absent` from this
 version of the dataset; "" where an older version kept no reason."""
 
@@ -113,7 +113,7 @@ def is_in(codes: np.ndarray, *states: str) -> np.ndarray:
 
 def levels(rank: np.ndarray, enters: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """What an order sorts by [N]: ranks, then the budgets of entry, then what lies beyond its end, then what its
-    filter refused; NaN for what is banned, repeats another, or could not be scored."""
+    filter refused; NaN for what is banned, repeats another, is held out, or could not be scored."""
     found = np.full(len(rank), np.nan)
     is_open = is_in(codes, BUDGET, QUOTA, UNTOLD)
     found[is_open] = np.where(enters[is_open] >= 0, rank.max(initial=0) + enters[is_open], BEYOND)
@@ -141,6 +141,7 @@ def tell_place(side: Side, i: int) -> str:
 WORDS = {
     FILTER: "dropped by its filter",
     UNSCORABLE: "could not be scored",
+    HELD_OUT: "held out for a proof",
     ABSENT: "not in this version",
     BANNED: "banned",
     REPEAT: "near-duplicate of another",

@@ -79,6 +79,8 @@ def test_each_gate_is_named_and_the_first_one_counts() -> None:
     others = dict(zip(choice.outcomes.rows.tolist(), choice.outcomes.others.tolist(), strict=True))
     assert (found[0], found[1], found[2], found[6], found[7]) == ("unscorable", "banned", "banned", "repeat", "repeat")
     assert (others[6], others[7]) == (5, 5)
+    aside = chosen_to_the_end(replace(pool, held_out=frozenset({0})), "instructdiff", "5", gamma=0.2).outcomes
+    assert aside.gates == ["held out", *choice.outcomes.gates[1:]]
     assert found.get(5, "selected") != "repeat"
     low, high = np.quantile(pool.delta_nll[1:], [0.2, 0.8])
     for row, gate in found.items():

@@ -140,7 +140,7 @@ def test_a_shard_is_taken_in_once_however_often_it_comes(database: Database) -> 
     }
     for _ in range(3):
         runs.take_shard("r", "base", "shard", columns)
-    assert runs.counts("r") == {"scored": 1, "unscorable": 1, "tokens": 5, "truncated": 1}
+    assert runs.counts("r") == {"scored": 1, "unscorable": 1, "held_out": 0, "tokens": 5, "truncated": 1}
     table = runs.scores("r").to_pylist()
     assert [(row["row"], row["nll"], row["unscorable_reason"]) for row in table] == [
         (0, 1.5, None),

@@ -49,7 +49,7 @@ def test_demo_loads_and_loading_again_changes_nothing(tmp_path: Path) -> None:
 
 def test_score_reports_what_it_did(scored: Scored) -> None:
     report = scored.report
-    assert list(report) == ["run", "scored", "unscorable", "tokens", "seconds", "tokens_per_second"]
+    assert list(report) == ["run", "scored", "unscorable", "held_out", "tokens", "seconds", "tokens_per_second"]
     assert (report["scored"], report["unscorable"]) == (23, 1)
     assert report["tokens_per_second"] == pytest.approx(report["tokens"] / report["seconds"])
 

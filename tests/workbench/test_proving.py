@@ -125,6 +125,8 @@ def test_nothing_held_out_is_scored_tuned_on_selected_or_exported(
     measures = ("nll", "entropy", "nll_calibrated", "nll_alone")
     assert all(row[name] is None for row in scores if row["example_id"] in held for name in measures)
     assert all(row["nll_calibrated"] is not None for row in scores if row["example_id"] not in held)
+    counts = bench.runs.counts(run)
+    assert (counts["held_out"], counts["unscorable"], bench.runs.unscorable_reasons(run)) == (len(held), 0, [])
     pool = bench.pool(bench.runs.get(run))
     assert held_rows.isdisjoint(pool.rows.tolist())
     texts = bench.datasets.full_texts("pool")
@@ -140,6 +142,11 @@ def test_nothing_held_out_is_scored_tuned_on_selected_or_exported(
         assert exported.isdisjoint(json.dumps(json.loads(originals[row])) for row in held_rows)
         assert held.isdisjoint(read_lock(Path(lines).with_name(f"{number}.lock.json")).picks.example_ids)
     assert set(read_lock(tmp_path / "0.lock.json").scoring.held_out) == held
+    assert {outcome.row for outcome in bench.outcomes(chosen) if outcome.gate == "held out"} == held_rows
+    reasons = [json.loads(line) for line in bench.reasons(chosen, tmp_path / "why.jsonl").read_text().splitlines()]
+    assert {line["example_id"] for line in reasons if line["reason"] == "held out for a proof"} == held
+    for name in (chosen, run):
+        assert set(np.flatnonzero(bench.side(name).is_in("held out")).tolist()) == held_rows
     for plan in (
         bench.plan_proof(chosen, QUICK),
         bench.plan_proof(chosen, QUICK.model_copy(update={"everything": True})),
@@ -352,7 +359,8 @@ def test_the_commands_hold_out_prove_and_tell(tmp_path: Path, tiny_model: Path) 
     assert "--hold-out" in run_core(workspace, *words, "--hold-out-by", "kind", code=2).stderr
     assert "leave one part empty" in run_core(workspace, *words, "--hold-out", "0.0001", code=2).stderr
     scored = core_json(workspace, *words, "--hold-out", "0.3", "--hold-out-by", "kind")
-    assert scored["unscorable"] > 0
+    assert scored["held_out"] > 0
+    assert scored["unscorable"] == 0
     chosen = core_json(workspace, "select", "pool", "--criterion", "random", "--budget", "800tok")["selection"]
     options = [f"{name}={value}" for name, value in QUICK.model_dump(exclude_defaults=True).items()]
     asked = ("prove", chosen, *(word for option in options for word in ("--set", option)))

@@ -12,7 +12,7 @@ from core.web.session import open_bench
 from core.web.tables import turn_pages
 from core.web.theme import NO_NUMBER, format_count, format_percent
 from core.workbench.differing import Difference
-from core.workbench.sides import ABSENT, REPEAT, STATES, UNSCORABLE, Side, tell_place
+from core.workbench.sides import ABSENT, HELD_OUT, REPEAT, STATES, UNSCORABLE, Side, tell_place
 
 PAGE_ROWS = 50
 DISTANCE_HELP = (
@@ -107,4 +107,5 @@ WORDS = {
     ABSENT: "not in its version of the dataset",
     REPEAT: "near-duplicates",
     UNSCORABLE: "not scored",
+    HELD_OUT: "held out for a proof",
 }

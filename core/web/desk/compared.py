@@ -31,6 +31,7 @@ GATES = {
     "repeat": "Near-duplicate of another",
     "banned": "Banned",
     "unscorable": "Could not be scored",
+    "held out": "Held out for a proof",
 }
 PATTERNS = {
     "compression": "Light tuning made the model surer of most examples (compression).",
