@@ -4,10 +4,10 @@
 
 For each pool: a tenth is held out, the rest is scored and calibrated on; each criterion selects a tenth of the pool's
 response tokens, and a proof fine-tunes on it and on five random subsets of equal tokens; when all criteria have been
-compared so, on everything, and on two random subsets with the lengths of each. What is done is not done again, on
-another machine either: the subsets and each fine-tune's losses are kept in `benchmarks/claims/`. Stop it and start it
-as you like. What is known after each proof is written to `core/selection/claims.json` and into the README's tables.
-With --quick a tiny random model on drawn rows, in a minute, and nothing is written.
+compared so, on two random subsets with the lengths of each, and at last on everything. What is done is not done
+again, on another machine either: the subsets and each fine-tune's losses are kept in `benchmarks/claims/`. Stop it and
+start it as you like. What is known after each proof is written to `core/selection/claims.json` and into the README's
+tables. With --quick a tiny random model on drawn rows, in a minute, and nothing is written.
 """
 
 import json
@@ -171,8 +171,9 @@ def choose_all(
 def prove_all(
     bench: Workbench, name: str, chosen: Chosen, labels: set[int] | None, kept: Kept
 ) -> Iterator[dict[str, Any]]:
-    """A proof for each criterion, and after each all that is known of the pool: first against random subsets, then what
-    everything gives, then against random subsets of like lengths, which are the most to tune on."""
+    """A proof for each criterion, and after each all that is known of the pool: first against random subsets, then
+    against random subsets of like lengths, which are the most to tune on, then what everything gives: the longest of
+    all fine-tunes, and one that is stopped begins anew."""
     kept.give(bench)
     scored, run = set(chosen.scored), write_rows(bench, name)
     plans = {rival: replace(plan, run=run) for rival, plan in chosen.plans.items()}
@@ -181,20 +182,24 @@ def prove_all(
     known: dict[str, Any] = {"rows": chosen.rows, "tokens": chosen.tokens, "label_share": shared}
     claims = dict[str, Claim]()
 
-    def tell(rival: str, plan: ProofPlan) -> dict[str, Any]:
+    def compare(rival: str, plan: ProofPlan) -> dict[str, Any]:
         print(f"{name}: {rival}", file=sys.stderr)
         verdict = prove(bench, plan, kept)
         claims[rival] = claim(rival, RIVALS[rival][0], verdict, plan.arms[0].rows, labels, scored)
         random = [arm.loss for arm in verdict.arms() if arm.kind == "random"]
         known.update(held_out=verdict.held_out, base=verdict.base_loss, random=random)
+        return told()
+
+    def told() -> dict[str, Any]:
         return known | {"claims": [asdict(one) for one in claims.values()]}
 
     for rival, plan in plans.items():
-        yield tell(rival, replace(plan, arms=[arm for arm in plan.arms if arm.kind != "matched"]))
+        yield compare(rival, replace(plan, arms=[arm for arm in plan.arms if arm.kind != "matched"]))
+    for rival, plan in plans.items():
+        yield compare(rival, plan)
     alone = replace(whole, arms=[arm for arm in whole.arms if arm.kind == EVERYTHING])
     known["everything"] = prove(bench, alone, kept).arms()[0].loss
-    for rival, plan in plans.items():
-        yield tell(rival, plan)
+    yield told()
 
 
 def with_common_steps(plans: dict[str, ProofPlan]) -> dict[str, ProofPlan]:
