@@ -152,7 +152,8 @@ class ReplayReport:
 class Arm:
     """A subset that models are fine-tuned on, by the `rows` of the dataset: `kind` is selection, other (another
     selection), random, matched (random with the selection's own lengths), smaller (the selection with a smaller
-    `budget`) or everything. `steps` are the optimiser's in each pass over it."""
+    budget) or everything. `steps` are the optimiser's in each pass over it; `budget` is what cuts `selection` to the
+    rows, where they are not all of it."""
 
     name: str
     kind: str

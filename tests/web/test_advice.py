@@ -38,6 +38,16 @@ def test_the_advice_follows_the_intervals(random: str, alike: str, other: str | 
     assert found.address == ({"take": "s2"} if other == "worse" else {})
 
 
+def test_of_what_was_tuned_on_in_part_that_part_is_taken() -> None:
+    found = report("better", "better", "no difference")
+    [advice] = advise(replace(found, arms=[replace(found.arms[0], budget="90tok"), found.arms[1]]))
+    assert (advice.page, advice.address) == ("select", {"take": "s1", "budget": "90tok"})
+    assert "Only its first part was tuned on" in advice.words
+    found = report("better", "better", "worse")
+    [advice] = advise(replace(found, arms=[found.arms[0], replace(found.arms[1], budget="7")]))
+    assert advice.address == {"take": "s2", "budget": "7"}
+
+
 def with_smaller(*verdicts: str) -> ProofReport:
     """A proof that also tuned on a half, a quarter, ... of the budget, of which random subsets say so."""
     found, parts = report("better", "better"), list[ArmResult]()

@@ -100,6 +100,23 @@ def test_forty_random_subsets_are_rarely_told_from_random_ones(
     assert max(against_random, against_matched, against_other) <= 2
 
 
+@pytest.mark.parametrize(("criterion", "budget"), [("fisher", "1200tok"), ("random", "60")])
+def test_where_only_a_first_part_is_tuned_on_the_budget_that_cuts_to_it_is_known(
+    bench: Workbench, tmp_path: Path, tiny_model: Path, criterion: str, budget: str
+) -> None:
+    run = score_pool(bench, write_pool(tmp_path / "pool.jsonl", "clean"), tiny_model)
+    chosen = bench.select("pool", criterion, budget, run=run)
+    assert bench.plan_proof(chosen.selection, QUICK).arms[0].budget is None
+    plan = bench.plan_proof(chosen.selection, QUICK.model_copy(update={"tokens": chosen.tokens // 2, "seeds": 1}))
+    own, *others = plan.arms
+    assert 0 < len(own.rows) < chosen.examples
+    assert bench.what_if(chosen.selection, str(own.budget)).rows == own.rows
+    assert {arm.budget for arm in others} == {None}
+    found = bench.proof(bench.prove(plan))
+    assert f"Of the selection the first {len(own.rows)} of {chosen.examples} examples were tuned on." in found.notes
+    assert next(arm.budget for arm in found.arms if arm.kind == "selection") == own.budget
+
+
 def held_ids(bench: Workbench, run: str) -> set[str]:
     ids = bench.datasets.example_ids("pool")
     return {ids[row] for row in bench.held_out(run)[0]}

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from core.reports import ProofReport
+from core.reports import ArmResult, ProofReport
 
 BY_LENGTHS = {
     "better": "It did better than random subsets, also than those of its own lengths.",
     None: "It did better than random subsets of as many tokens; with those of its own lengths it was not compared.",
 }
+ONLY_A_PART = "Only its first part was tuned on, though, and that is what did better."
 PERHAPS_BY_LENGTHS = (
     "It did better than random subsets of as many tokens, but not than random ones of its own lengths: these lengths, "
     "and not which examples of them it chose, may be what helped."
@@ -37,9 +38,13 @@ def _advise(report: ProofReport) -> Advice:
     if ahead:
         best = min(ahead, key=lambda arm: arm.loss)
         words = f"{best.name} did better than it. Prove that one against random too, before you export it."
-        return Advice(words, "select", "Take it to the Desk", {"take": str(best.selection)})
+        return Advice(words, "select", "Take it to the Desk", _address(best))
     if verdicts["random"] == "better":
-        return Advice(BY_LENGTHS.get(verdicts.get("random of like lengths"), PERHAPS_BY_LENGTHS), "export", "Export it")
+        words = BY_LENGTHS.get(verdicts.get("random of like lengths"), PERHAPS_BY_LENGTHS)
+        own = report.arms[0]
+        if own.budget is None:
+            return Advice(words, "export", "Export it")
+        return Advice(f"{words} {ONLY_A_PART}", "select", "Take this part to the Desk", _address(own))
     if verdicts["random"] == "worse":
         words = "Random subsets of as many tokens did better than it: a random one is the better choice so far."
     else:
@@ -64,5 +69,9 @@ def _advise_less(report: ProofReport) -> list[Advice]:
         return []
     least = min(arms, key=lambda arm: arm.tokens)
     words = f"{least.name.capitalize()} did better than random subsets of the whole budget: so much may do."
-    address = {"take": str(least.selection), "budget": str(least.budget)}
-    return [Advice(words, "select", "Take this budget to the Desk", address)]
+    return [Advice(words, "select", "Take this budget to the Desk", _address(least))]
+
+
+def _address(arm: ArmResult) -> dict[str, str]:
+    """Of what an arm was tuned on, on the Desk."""
+    return {"take": str(arm.selection)} | ({"budget": arm.budget} if arm.budget else {})
