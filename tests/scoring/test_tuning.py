@@ -1,5 +1,6 @@
 """A proof's fine-tune takes the steps that were planned, and they are those of a plain training loop."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
+from trl.trainer import utils
 
 from core.records import Example, Rendered
-from core.scoring import tuning
+from core.scoring import training, tuning
 from core.scoring.answers import answer_questions, final_answer, find_questions
 from core.scoring.models import LoadedModel, load_model, load_tokenizer
 from core.scoring.rendering import Renderer
@@ -118,6 +120,32 @@ def test_each_method_learns_and_leaves_the_model_on_disk_alone(
     measure(0, load_model(scoring, models_folder))
     assert found[1] < found[0] - 0.05
     assert found[2] == found[0]
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_the_head_works_on_what_the_loss_counts_alone(
+    tiny_model: Path, models_folder: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, head = list[int](), utils._ChunkedLogProbFunction
+
+    class Head:
+        @staticmethod
+        def apply(hidden: torch.Tensor, *rest: object) -> object:
+            seen.append(len(hidden))
+            return head.apply(hidden, *rest)
+
+    def tune() -> list[float]:
+        scoring = ScoringSettings(model=str(tiny_model))
+        settings = ProofSettings(dtype="float32", method=method)
+        return fine_tune(batches, scoring, settings, 1, models_folder, lambda *_: None, lambda *_: None)
+
+    monkeypatch.setattr(utils, "_ChunkedLogProbFunction", Head)
+    batches = make_batches(tiny_model, 2)
+    losses = tune()
+    assert seen == [sum(sum(example.response_mask) for example in batch) for batch in batches]
+    monkeypatch.setattr(training, "head_on_responses", contextlib.nullcontext)
+    assert tune() == pytest.approx(losses, rel=1e-5)
+    assert sum(seen[2:]) > 1.5 * sum(seen[:2])
 
 
 def test_another_seed_is_another_fine_tune_and_the_same_seed_the_same(tiny_model: Path, models_folder: Path) -> None:
