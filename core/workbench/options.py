@@ -6,6 +6,7 @@ from core.settings import (
     CheckSettings,
     HeldOutSettings,
     IngestSettings,
+    ProjectionSettings,
     ProofSettings,
     RepeatSettings,
     ScoringSettings,
@@ -33,6 +34,7 @@ def describe_options() -> str:
         ("score, held out", HeldOutSettings),
         ("select", RepeatSettings),
         *((f"select, {name}", rule.settings) for name, rule in CRITERIA.items()),
+        ("the Map page", ProjectionSettings),
         ("prove", ProofSettings),
         ("check", CheckSettings),
     ]
