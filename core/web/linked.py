@@ -14,7 +14,7 @@ from streamlit.errors import StreamlitAPIException
 from core.web.notices import warn
 
 T = TypeVar("T", bound=str)
-NUMBERS = ("row", "at", "pick", "length", "seed")
+NUMBERS = ("row", "at", "pick", "length", "seed", "pool", "price")
 MOST_DIGITS = 15
 
 

@@ -18,16 +18,16 @@ def chosen(workspace: Path) -> str:
         return bench.select("chats", "fisher", "6").selection
 
 
-@pytest.mark.parametrize("page", ["dataset", "example", "review", "gains", "select"])
+@pytest.mark.parametrize("page", ["dataset", "example", "review", "gains", "select", "plan"])
 @pytest.mark.parametrize("number", [ENDLESS, "1e999"])
 def test_numbers_without_end_are_dropped(number: str, page: str, open_app: Open, workspace: Path, chosen: str) -> None:
-    names = ("row", "at", "pick", "length", "seed")
+    names = ("row", "at", "pick", "length", "seed", "pool", "price")
     app = open_app(workspace, page, selection=chosen, **dict.fromkeys(names, number))
     assert not app.exception
     assert not app.error
     assert not any(number in app.query_params.get(name, []) for name in names)
     if page == "dataset":
-        assert "The link's row and at and pick and length and seed cannot be used" in texts(app)
+        assert "The link's row and at and pick and length and seed and pool and price cannot be used" in texts(app)
         app.run()
         assert "cannot be used" not in texts(app)
 

@@ -53,13 +53,20 @@ def test_a_price_and_a_larger_pool_are_foretold(open_app: Open, workspace: Path,
         asked = RunSettings(scoring=ScoringSettings(model=str(scored.model), max_length=128), calibration=None)
         trial = bench.try_out("chats", asked, TrialSettings(rows=12))
     app = open_app(workspace, "plan", dataset="chats")
-    app.number_input(key=f"plan.rows.{trial}").set_value(24_000_000).run()
-    app.number_input(key="plan.price").set_value(2.0).run()
+    usual = app.number_input(key="pool")
+    assert (usual.value, usual.placeholder) == (None, "24, those of this dataset")
+    usual.set_value(24_000_000).run()
+    app.number_input(key="price").set_value(2.0).run()
     after = foretold(app)
     forecast = open_bench().foretell(trial, price=2.0, rows=24_000_000)[1]
     assert after["Cost"] == [format_sig(2 * wait.gpu_hours) for wait in forecast.waits]
     assert after["All of it"] == [format_seconds(3600 * wait.hours) for wait in forecast.waits]
     assert f"{forecast.tokens:,} ±" in texts(app)
+    linked = open_app(workspace, "plan", dataset="chats", trial=trial, pool="24000000", price="2.0")
+    assert foretold(linked) == after
+    broken = open_app(workspace, "plan", dataset="chats", trial=trial, pool="0", price="none")
+    assert not broken.exception
+    assert "Cost" not in foretold(broken)
 
 
 def test_several_trials_are_told_apart_and_a_failed_one_says_why(

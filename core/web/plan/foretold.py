@@ -27,15 +27,18 @@ def describe_trial(trial: str) -> str:
 def show_forecast(trial: str) -> None:
     """The whole dataset's figures, with a price and another pool's size to be put in."""
     bench = open_bench()
+    own = bench.datasets.get(bench.trial_dataset(trial)).rows_loaded
     left, right = st.columns(2)
     with left:
         rows = st.number_input(
             "Rows of the pool",
             min_value=1,
             max_value=10**12,
-            value=bench.datasets.get(bench.trial_dataset(trial)).rows_loaded,
-            help="Those of this dataset; another number foretells a pool of so many rows like these.",
-            key=f"plan.rows.{trial}",
+            value=None,
+            placeholder=f"{format_count(own)}, those of this dataset",
+            help="Another number foretells a pool of so many rows like these.",
+            key="pool",
+            bind="query-params",
         )
     with right:
         price = st.number_input(
@@ -44,9 +47,10 @@ def show_forecast(trial: str) -> None:
             value=None,
             placeholder="not given",
             help="In any currency.",
-            key="plan.price",
+            key="price",
+            bind="query-params",
         )
-    measured, forecast = bench.foretell(trial, price, int(rows))
+    measured, forecast = bench.foretell(trial, price, int(rows or own))
     _show_figures(measured, forecast)
     st.dataframe(pd.DataFrame(_lines(forecast)), hide_index=True, height="content")
     st.caption(HOW)
