@@ -24,7 +24,7 @@ FIRST = (
 
 def show_dataset(dataset: DatasetRow) -> None:
     """Counts that add up, the rows that could not be loaded, and the examples."""
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         st.metric("Rows read", format_count(dataset.rows_read), width="content")
         st.metric("Loaded", format_count(dataset.rows_loaded), width="content")
         kept_aside = "Rows kept aside with their reason."

@@ -100,7 +100,7 @@ with show_errors():
         "The selection as a file that your trainer is known to take, with all that it needs beside it."
     )
     if chosen:
-        with st.container(horizontal=True, gap="large"):
+        with st.container(horizontal=True, gap="medium"):
             st.metric("Examples", format_count(chosen.examples), width="content")
             st.metric("Response tokens", format_count(chosen.tokens), width="content")
             st.metric("Criterion", chosen.criterion, width="content")

@@ -58,7 +58,7 @@ def show_forecast(trial: str) -> None:
 
 
 def _show_figures(measured: Trial, forecast: Forecast) -> None:
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         tokens = f"{format_count(forecast.tokens)} ± {format_percent(forecast.tokens_off)}"
         st.metric("Tokens, prompts too", tokens, width="content")
         st.metric("Memory while it scores", format_bytes(measured.memory_mb * 1024**2), width="content")

@@ -117,7 +117,7 @@ def _ask_settings(dataset: str) -> ProofSettings:
 
 
 def _tell_cost(cost: ProofCost) -> None:
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         st.metric("Fine-tunes", format_count(cost.fine_tunes), width="content")
         st.metric("Tokens to train on, prompts too", format_count(cost.tokens), width="content")
         st.metric("Optimiser steps in each", format_count(cost.steps), width="content")

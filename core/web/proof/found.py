@@ -47,7 +47,7 @@ def show_found(report: ProofReport) -> None:
         st.caption("The first sentence comes when each subset has been tuned on once.")
     if not report.arms or report.base is None:
         return
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         st.metric("NLL before tuning", f"{format_sig(report.base)} nats a token", width="content")
         own = next((arm for arm in report.arms if arm.kind == "selection"), None)
         if own:

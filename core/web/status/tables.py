@@ -42,7 +42,7 @@ def show_health() -> None:
     bench = open_bench()
     health, backup, since = bench.health(), bench.last_backup(), bench.owned_since()
     working = sum(job.progress.is_working for job in bench.all_jobs())
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         st.metric("Database", "Answers" if health["database"] else "Does not answer", width="content")
         st.metric("Job supervisor", "Works" if health["supervisor"] else "Does not answer", width="content")
         st.metric("Jobs at work", working, width="content")
@@ -92,7 +92,7 @@ def show_disk() -> None:
     """How large the workspace is, by folder, and what is free."""
     disk = open_bench().disk_use()
     total = sum(disk.folders.values())
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         st.metric("Workspace", format_bytes(total), width="content")
         st.metric("Free on its disk", format_bytes(disk.free), width="content")
     table = [(FOLDERS[name], format_bytes(size)) for name, size in disk.folders.items() if name in FOLDERS]
