@@ -17,6 +17,7 @@ from core.web.headers import guards
 from core.web.health import ROUTE as HEALTH_ROUTE
 from core.web.health import tell_health
 from core.web.logs import start_app_logging
+from core.web.other_names import OTHER_NAMES, lead_on
 from core.web.pulse import ROUTE as PULSE_ROUTE
 from core.web.pulse import answer_pulse
 from core.web.signing_in import Doorkeeper, check_sign_in
@@ -29,6 +30,7 @@ app: Any = st.App(
         Route(ROUTE, send_file, methods=["GET"]),
         Route(PULSE_ROUTE, answer_pulse, methods=["GET"]),
         Route(HEALTH_ROUTE, tell_health, methods=["GET"]),
+        *(Route(name, lead_on, methods=["GET"]) for name in OTHER_NAMES),
     ],
 )
 

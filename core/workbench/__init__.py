@@ -71,7 +71,7 @@ class Workbench(
         self.loads, self.repairs = Loads(self.database), Repairs(self.database)
         self.taking = threading.RLock()
         self._group_columns, self._groups, self._pools, self._kept = {}, {}, {}, {}
-        self._everything, self._glances, self._token_counts, self._prefixes = {}, {}, {}, {}
+        self._everything, self._glances, self._token_counts, self._prefixes, self._owners = {}, {}, {}, {}, {}
         self._renderers, self._neighbours, self._designs, self._features = {}, {}, {}, {}
         self._row_covers = {}
         self._ranked, self._term_samples, self._cut_designs = {}, {}, {}

@@ -15,10 +15,12 @@ from core.logs import log
 from core.store.keeping import Keeping
 from core.store.owner import NAME as OWNER
 from core.workbench.answering import Answering
+from core.workbench.base import keep_last
 from core.workbench.watching import Watching, WorkingJob
 
 LAST_BACKUP = "last_backup.json"
 SIZES_KEPT_SECONDS = 60.0
+MOST_OWNERS = 200
 STUCK_SECONDS = 300.0
 """The thread that looks after the workspace is believed to be stuck when it is silent for longer; it is so only while
 it takes in a large load."""
@@ -38,6 +40,7 @@ class Status(Watching, Answering):
 
     _sizes: tuple[float, dict[str, int]] = (float("-inf"), {})
     _seen_jobs: dict[tuple[str, str], str] | None = None
+    _owners: dict[tuple[str, str], str]
     _sizing = threading.Lock()
 
     def health(self) -> dict[str, bool]:
@@ -49,6 +52,13 @@ class Status(Watching, Answering):
         """Every job that this workspace remembers, those that work first, then the newest."""
         jobs = sorted(self._jobs(), key=lambda job: (not job.progress.is_working, -job.progress.updated))
         return [job for job in jobs if job.progress.state != "new"]
+
+    def dataset_of(self, job: WorkingJob) -> str:
+        """Whose a job is, or the file that it checks; "" where nothing tells."""
+        read = {"trial": self.trial_dataset, "proof": self.proof_dataset, "check": self.checked_file}.get(job.kind)
+        if job.dataset or read is None:
+            return job.dataset
+        return keep_last(self._owners, (job.kind, job.of), MOST_OWNERS, lambda: read(job.of))
 
     def disk_use(self) -> DiskUse:
         """How large the workspace is; its folders are measured once a minute at most."""

@@ -47,12 +47,16 @@ class Watching(Loading, Mapping, Proven, Foretelling):
                 found.append(WorkingJob("proof", proof, self.proof_dataset(proof), progress))
         for path in self.folder.checks.glob("*/job.json"):
             job = JobFolder(path.parent)
-            try:
-                file = Path(job.request()[1]["file"]).name
-            except (OSError, KeyError, BadInput):
-                continue  # half of it is gone: no job of anybody's
-            found.append(WorkingJob("check", path.parent.name, file, self.queue.progress(job)))
+            if file := self.checked_file(path.parent.name):  # else half of it is gone: no job of anybody's
+                found.append(WorkingJob("check", path.parent.name, file, self.queue.progress(job)))
         return [job for job in found if job.progress.is_working]
+
+    def checked_file(self, check: str) -> str:
+        """The name of the file that a dry run is of; "" where its request cannot be read."""
+        try:
+            return Path(JobFolder(self.folder.checks / check).request()[1]["file"]).name
+        except (OSError, KeyError, BadInput):
+            return ""
 
     def job_log(self, kind: str, of: str, lines: int = 20) -> str:
         """The last lines that a job's worker printed; "" where there are none."""

@@ -99,7 +99,8 @@ def test_a_proof_is_foretold_started_and_told(open_app: Open, prepared: tuple[Pa
     assert advice.words in told
     status = open_app(workspace, "status")
     assert not status.exception
-    assert "Proof" in [row for frame in status.dataframe for row in frame.value.iloc[:, 0]]
+    rows = [list(row) for frame in status.dataframe for row in frame.value.iloc[:, :2].to_numpy()]
+    assert ["Proof", "pool"] in rows
 
 
 def test_the_best_of_the_tested_selections_is_carried_to_the_desk(

@@ -16,18 +16,18 @@ from core.workbench.rights import TAKES
 from tests.conftest import ROOT, Scored, write_chats
 
 READING = """
-    agreed all_jobs allowed_roots arrays can_keep card_facts check_progress check_result comparable compare coverage
-    coverage_beside_random covers described_run digest_scores disk_use draw_examples earlier_run export_rows
-    finished_run foretell foretell_proof glance group_columns grouping grouping_of groups has has_coverage_beside_random
-    health heavy_jobs held_out history in_force is_by_proxy job_log judged last_backup learning_curve leverage
-    load_progress load_report loads_under_way lock_dataset lock_picks lock_run lock_selection lock_target made_since
-    made_together main_covers main_covers_seconds map_log map_places map_progress map_seconds map_settings middle
-    mixture nearest newer_decisions other_selection outcomes owned_since pattern plan_proof planned pool pool_of
-    possible_targets prepared_example price proof proof_dataset proof_progress proofs pulse quarantine_groups render
-    renderer repeats request_of review_queue rounds row_digests rows_of_ids run_notes run_progress schema_step
-    score_report settings_of show side sign special standing_in start_hash story_facts target_of_rows target_of_run
-    token_count token_features token_lens token_scores trial_dataset trial_progress trial_rows trial_settings
-    trials tuned wait_for what_if working_jobs worth worth_seconds
+    agreed all_jobs allowed_roots arrays can_keep card_facts check_progress check_result checked_file comparable compare
+    coverage coverage_beside_random covers dataset_of described_run digest_scores disk_use draw_examples earlier_run
+    export_rows finished_run foretell foretell_proof glance group_columns grouping grouping_of groups has
+    has_coverage_beside_random health heavy_jobs held_out history in_force is_by_proxy job_log judged last_backup
+    learning_curve leverage load_progress load_report loads_under_way lock_dataset lock_picks lock_run lock_selection
+    lock_target made_since made_together main_covers main_covers_seconds map_log map_places map_progress map_seconds
+    map_settings middle mixture nearest newer_decisions other_selection outcomes owned_since pattern plan_proof planned
+    pool pool_of possible_targets prepared_example price proof proof_dataset proof_progress proofs pulse
+    quarantine_groups render renderer repeats request_of review_queue rounds row_digests rows_of_ids run_notes
+    run_progress schema_step score_report settings_of show side sign special standing_in start_hash story_facts
+    target_of_rows target_of_run token_count token_features token_lens token_scores trial_dataset trial_progress
+    trial_rows trial_settings trials tuned wait_for what_if working_jobs worth worth_seconds
 """
 """What they compute on the way, and keep so as not to compute it again, is the same for everybody."""
 

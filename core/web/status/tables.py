@@ -59,7 +59,7 @@ def show_jobs() -> None:
     table = [
         (
             KINDS[job.kind],
-            job.dataset or NO_NUMBER,
+            open_bench().dataset_of(job) or NO_NUMBER,
             job.of,
             job.progress.state.capitalize(),
             describe_progress(job.progress) if job.progress.is_working else format_seconds(job.progress.seconds),
