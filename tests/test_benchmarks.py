@@ -35,6 +35,7 @@ PROMISED = {
     "fuzz.py": {"files", "failures", "outcomes"},
     "greedi.py": {"searches", "plan"},
     "plan.py": {"foretold", "measured", "ratios"},
+    "tuning.py": {"seconds", "ratio_to_every_position", "largest_loss_difference"},
     "million.py": {"rows", "steps"},
     "rules.py": {"compared", "different", "pattern", "negative"},
     "fisher_synthetic.py": {"seeds", "independent", "autoregressive", "fisher_below_random_everywhere"},
@@ -92,6 +93,8 @@ def test_a_benchmark_prints_its_figures_as_its_last_line(script: str) -> None:
     if script == "fisher_synthetic.py":
         fisher = figures["independent"]["fisher"]
         assert all(of["low"] <= of["difference"] <= of["high"] for of in fisher.values())
+    if script == "tuning.py":
+        assert figures["largest_loss_difference"] < 0.02
     if script == "ui.py":
         assert figures["views_of_budget"].keys() >= {"figures", "chart", "table"}
         assert figures["map_first_median_ms"] > 0
