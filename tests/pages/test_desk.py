@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from core.choices import SelectionReport, Standing
 from core.errors import BadInput
 from core.selection.criteria.designs import FisherSettings
+from core.selection.criteria.scores import LengthSettings
 from core.settings import Quota
 from core.web.desk.controls import read_rows
 from core.web.session import open_bench
@@ -53,6 +54,18 @@ def test_the_desk_selects_what_the_workbench_selects(criterion: str, open_app: O
     assert not app.exception
     assert shown_selection(app) == by_python.selection
     assert figure(app, "Examples") == "6"
+
+
+@pytest.mark.parametrize(("budget", "may_have_more"), [("4", True), ("80tok", False)])
+def test_random_examples_that_hold_more_are_told_with_what_they_may_have_more_of(
+    budget: str, may_have_more: bool, open_app: Open, workspace: Path
+) -> None:
+    made = select(workspace, "length", budget, settings=LengthSettings(take="max"))
+    with Workbench(workspace) as bench:
+        assert made.log_det < bench.selections.get(made.selection).envelope["low"][-1]
+    app = open_app(workspace, "select", selection=made.selection)
+    assert "random examples of as many tokens hold more" in texts(app)
+    assert ("may be more examples than the budget allows" in texts(app)) is may_have_more
 
 
 def test_the_desk_keeps_quotas_and_says_how_near_the_best_it_is(open_app: Open, workspace: Path) -> None:

@@ -30,6 +30,10 @@ PROOF_HELP = (
     "A proof, not an estimate: no selection within the same budget, pins and quotas can hold more than an upper bound "
     "that follows from the objective being submodular and concave; this selection reaches at least this share of it."
 )
+MORE_OF_THEM = (
+    " They may be more examples than the budget allows, and so hold more than its best possible; a budget in tokens "
+    "compares like with like."
+)
 VERDICT_HELP = (
     "Information, coverage, length, mixture, NLL and entropy are compared with 20 random subsets of equal tokens in "
     "one test. A random selection passes for special once in 21 times. Being special is not being better: only a "
@@ -112,7 +116,8 @@ def _tell_random(selection: SelectionRow) -> None:
     else:
         st.caption("**Not distinguishable from random here**: random subsets differ as much.", help=VERDICT_HELP)
     if selection.log_det < selection.envelope["low"][-1]:
-        st.caption("By information below the random band: random examples of as many tokens hold more.")
+        more = "" if selection.unit == "tokens" else MORE_OF_THEM
+        st.caption(f"By information below the random band: random examples of as many tokens hold more.{more}")
 
 
 def show_curve(cut: Cut) -> None:
