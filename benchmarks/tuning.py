@@ -39,7 +39,7 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         rows = render_rows(Path(folder), source, 12 if quick else limit, ScoringSettings())
         tokens = np.array([sum(row.response_mask) for row in rows])
-        steps = plan_steps(tokens, max(3, int(tokens.sum()) // 500), 1, seed=0)
+        steps = plan_steps(tokens, max(4, int(tokens.sum()) // 500), 1, seed=0)
         batches = [[rows[i] for i in step] for step in steps]
         ours = tune(Path(folder), batches)
         with patch.object(training, "head_on_responses", contextlib.nullcontext):
@@ -56,7 +56,7 @@ def main(
 
 
 def tune(folder: Path, batches: list[list[Rendered]]) -> tuple[float, list[float]]:
-    """A step's median seconds, the first left out, and the loss of each."""
+    """A step's median seconds, the first and the last left out, which load and measure, and the loss of each."""
     moments = [time.perf_counter()]
     losses = fine_tune(
         batches,
@@ -67,7 +67,7 @@ def tune(folder: Path, batches: list[list[Rendered]]) -> tuple[float, list[float
         lambda *_: None,
         lambda *_: moments.append(time.perf_counter()),
     )
-    return median(np.diff(moments)[1:].tolist()), losses
+    return median(np.diff(moments)[1:-1].tolist()), losses
 
 
 if __name__ == "__main__":

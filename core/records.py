@@ -82,7 +82,7 @@ class IngestReport:
     rows_quarantined: int
 
 
-HELD_OUT = "it is held out for a proof"
+HELD_OUT_REASON = "it is held out for a proof"
 """Why a row that a run holds out has no score."""
 
 

@@ -152,8 +152,7 @@ class ReplayReport:
 class Arm:
     """A subset that models are fine-tuned on, by the `rows` of the dataset: `kind` is selection, other (another
     selection), random, matched (random with the selection's own lengths), smaller (the selection with a smaller
-    budget) or everything. `steps` are the optimiser's in each pass over it; `budget` is what cuts `selection` to the
-    rows, where they are not all of it."""
+    `budget`) or everything. `steps` are the optimiser's in each pass over it."""
 
     name: str
     kind: str
@@ -200,7 +199,8 @@ class ArmResult:
     """A subset's models: `loss` in nats a token, `curve` as (step, loss) of each point, and the `seeds` that are done.
 
     `beside` is its advantage over the mean of the random subsets, with 95 % bounds over held-out examples, None
-    until one of those is done; `accuracy` the share of held-out questions answered right, where it was asked for."""
+    until one of those is done; `accuracy` the share of held-out questions answered right, where it was asked for.
+    `is_part`: it is of the first part of a selection; `budget` cuts the selection to that, where one is known to."""
 
     name: str
     kind: str
@@ -214,6 +214,7 @@ class ArmResult:
     beside: tuple[float, float, float] | None = None
     accuracy: float | None = None
     budget: str | None = None
+    is_part: bool = False
 
 
 @dataclass(frozen=True, slots=True)

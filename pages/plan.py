@@ -58,7 +58,7 @@ def show_trials(dataset: DatasetRow) -> None:
             st.warning(f"The link names a trial that is not here; shown is {describe_trial(trial)}.")
         if len(found) > 1 or linked not in found:
             trial = choose_linked(st.selectbox, "Trial", "trial", found, describe_trial)
-        st.session_state[TRIED] = trial
+        st.session_state[TRIED] = st.query_params["trial"] = trial
         progress = bench.trial_progress(trial)
         if progress.is_working:
             follow(trial, dataset.name)

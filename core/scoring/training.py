@@ -73,8 +73,8 @@ def training() -> Iterator[None]:
 @contextlib.contextmanager
 def head_on_responses() -> Iterator[None]:
     """TRL's head at the positions alone that the loss counts, as it is on a GPU. Elsewhere it also computes those of
-    prompts and padding and drops them, for devices that compile for each shape, which a CPU does not do: the same loss,
-    a fifth faster (`trl.trainer.utils.add_fused_lm_head`, which has no switch for it)."""
+    prompts and padding and drops them, for devices that compile for each shape, which a CPU does not do: the same loss
+    to rounding, a fifth faster (`trl.trainer.utils.add_fused_lm_head`, which has no switch for it)."""
     from trl.trainer import utils
 
     own = utils._use_triton

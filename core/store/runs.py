@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from core.errors import BadInput
-from core.records import HELD_OUT, RunRow
+from core.records import HELD_OUT_REASON, RunRow
 from core.store.database import Database
 from core.store.kept import kept
 
@@ -102,7 +102,7 @@ class Runs:
                 "SELECT count(nll), count(*) - count(nll), count(*) FILTER (unscorable_reason = ?), "
                 "coalesce(sum(response_tokens) FILTER (nll IS NOT NULL), 0), coalesce(sum(truncated::INT), 0) "
                 "FROM scores WHERE run = ? AND pass = 'base'",
-                [HELD_OUT, run],
+                [HELD_OUT_REASON, run],
             ).fetchall()[0]
         scored, missing, held_out, tokens, truncated = map(int, row)
         return {
@@ -124,7 +124,7 @@ class Runs:
             rows = cursor.execute(
                 "SELECT unscorable_reason, count(*) FROM scores WHERE run = ? AND pass = 'base' "
                 "AND unscorable_reason IS NOT NULL AND unscorable_reason <> ? GROUP BY 1 ORDER BY 2 DESC, 1",
-                [run, HELD_OUT],
+                [run, HELD_OUT_REASON],
             ).fetchall()
         return [(row[0], row[1]) for row in rows]
 

@@ -156,4 +156,12 @@ STEPS: tuple[tuple[str, str], ...] = (
         ALTER TABLE shards ADD COLUMN sha256 VARCHAR;
         """,
     ),
+    (
+        "what a run held out, told apart from what could not be scored in selections made before",
+        """
+        UPDATE outcomes SET gate = 'held out' FROM selections s, scores c
+        WHERE outcomes.gate = 'unscorable' AND s.selection = outcomes.selection AND c.run = s.run AND c.pass = 'base'
+            AND c.row_number = outcomes.row_number AND c.unscorable_reason = 'it is held out for a proof';
+        """,
+    ),
 )

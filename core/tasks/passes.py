@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from core.records import HELD_OUT, Example, Rendered
+from core.records import HELD_OUT_REASON, Example, Rendered
 from core.scoring.device import choose_device, choose_limits
 from core.scoring.forward import compiling_pays
 from core.scoring.models import LoadedModel, attach_adapter, is_adapter, load_model, load_tokenizer, longest_input
@@ -44,7 +44,7 @@ class RunRows:
         """What the model is shown; of a row that is held out, with that as the reason why it gets no score."""
         rendered = self._renderer.render(example.messages, example.tools)
         if example.row in self._held_out:
-            return replace(rendered, unscorable_reason=HELD_OUT)
+            return replace(rendered, unscorable_reason=HELD_OUT_REASON)
         return rendered
 
     def render_alone(self, example: Example) -> Rendered:

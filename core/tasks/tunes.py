@@ -21,7 +21,7 @@ DECIDE = ("method", "epochs", "batch_tokens", "learning_rate", "dtype", "points"
 NAMED = ("model", "revision")
 """What its identity says of a model: the same one may lie elsewhere."""
 TUNING_VERSION = 2
-"""Raised whenever the same plan would be tuned or measured otherwise."""
+"""Raised whenever the same plan would be tuned or measured otherwise than by rounding, by which threads differ too."""
 
 
 class Tunes:

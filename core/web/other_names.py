@@ -10,7 +10,7 @@ OTHER_NAMES |= {"/dataset": ""}  # the first page has no name in its address
 
 
 async def lead_on(request: Request) -> Response:
-    """To the page, with all that the address says; relative, so that it holds below a base path too."""
+    """To the page, with all that the address says; relative, so that it holds where the app is mounted too."""
     page = OTHER_NAMES[request.url.path.removeprefix(request.scope.get("root_path", ""))]
     query = f"?{request.url.query}" if request.url.query else ""
     return RedirectResponse(f"./{page}{query}")

@@ -120,6 +120,7 @@ class Differing(Explaining):
         is_chosen = places["rank"] > 0
         codes = np.where(is_chosen, code_of(CHOSEN), codes_of(places["gate"]))
         codes[is_in(codes, UNTOLD) & ~np.isfinite(scores["nll"])] = code_of(UNSCORABLE)
+        codes[list(self.pool(run).held_out)] = code_of(HELD_OUT)
         return Side(
             name,
             run,

@@ -11,9 +11,9 @@ import pyarrow as pa
 from core.choices import Cover, Outcome, SelectionRow
 from core.errors import BadInput
 from core.people import Role
-from core.records import HELD_OUT
 from core.selection.choose import BOUND_TO_BUDGET, information_ridge, view
 from core.selection.covers import Covers
+from core.selection.outcomes import HELD_OUT
 from core.selection.registry import find_criterion
 from core.workbench.base import check_target
 from core.workbench.deciding import Deciding
@@ -137,8 +137,8 @@ REASON_SCHEMA = pa.schema(
 
 def tell_outcome(outcome: Outcome, selection: SelectionRow, names: Sequence[str] | None = None) -> str:
     """Why an example is not in a selection, as a sentence without its full stop."""
-    if outcome.gate == "held out":
-        return HELD_OUT.removeprefix("it is ")
+    if outcome.gate == HELD_OUT:
+        return "held out for a proof"
     if outcome.gate == "unscorable":
         return f"could not be scored: {outcome.detail}" if outcome.detail else "could not be scored"
     if outcome.gate == "banned":

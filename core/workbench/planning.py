@@ -159,11 +159,7 @@ class Planning(Previewing):
         subsets += [(f"random of like lengths {i}", "matched", rows, None) for i, rows in enumerate(alike, 1)]
         steps = max(_steps(pool, rows, settings) for _, _, rows, _ in subsets)
         steps = min(steps, *(len(rows) for _, _, rows, _ in subsets))
-        selections = {of.selection: of for of in (chosen, *others)}
-        arms = [
-            Arm(name, kind, rows.tolist(), steps, of, _part(pool, selections[of], rows) if of else None)
-            for name, kind, rows, of in subsets
-        ]
+        arms = [Arm(name, kind, rows.tolist(), steps, of) for name, kind, rows, of in subsets]
         arms += self._smaller(pool, chosen, arms[0], settings.halvings)
         if settings.everything:
             all_steps = min(_steps(pool, pool.rows, settings), len(pool.rows))
@@ -272,13 +268,6 @@ def _scored_tokens(pool: Pool, settings: RunSettings) -> float:
         warm_up = TRAINING_COSTS * settings.calibration.share * settings.calibration.epochs
         passes += settings.calibration.iterations * (1 + warm_up)
     return passes * everything + settings.scoring.ifd * responses
-
-
-def _part(pool: Pool, selection: SelectionRow, rows: np.ndarray) -> str | None:
-    """The budget that cuts a selection to its first `rows`; None where these are all of it."""
-    if len(rows) == selection.examples:
-        return None
-    return f"{pool.response_tokens[rows].sum()}tok" if selection.unit == "tokens" else str(len(rows))
 
 
 def _check_tokens(selection: SelectionRow, has: int, wanted: int) -> None:

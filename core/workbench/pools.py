@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from core.errors import BadInput
-from core.records import HELD_OUT, RunRow
+from core.records import HELD_OUT_REASON, RunRow
 from core.scoring.arrays import RunArrays
 from core.selection.criterion import Need
 from core.selection.pool import Grouping, Pool, Repeats, Target
@@ -60,7 +60,7 @@ class Pools(Scoring):
             factors=arrays.factors,
             offsets=arrays.offsets,
             mean_features=arrays.mean_features,
-            held_out=frozenset(pc.indices_nonzero(pc.equal(scores["unscorable_reason"], HELD_OUT)).to_pylist()),
+            held_out=frozenset(pc.indices_nonzero(pc.equal(scores["unscorable_reason"], HELD_OUT_REASON)).to_pylist()),
             read_texts=lambda: self.datasets.full_texts(run.dataset),
         )
 

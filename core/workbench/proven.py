@@ -1,8 +1,10 @@
 """What did a proof find? Read from the files of its fine-tunes, however many are done."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from core.errors import BadInput
 from core.insight.verdict import OF_OTHER_SIZES, Measured, Verdict
 from core.reports import Arm, ArmResult, ProofPlan, ProofReport
 from core.settings import ProofSettings
@@ -50,7 +52,7 @@ class Proven(Proving):
             return ProofReport(**known, held_out=len(plan.held_out), notes=self._proxy_note(plan))
         place = {row: number for number, row in enumerate(plan.held_out)}
         verdict = Verdict(plan.arms, plan.groups, base, results, [place[row] for row in plan.left_out])
-        arms = verdict.arms()
+        arms = self._tell_parts(verdict.arms(), plan, is_over=known["done"] == known["planned"])
         return ProofReport(
             **known,
             held_out=verdict.held_out,
@@ -69,7 +71,7 @@ class Proven(Proving):
                 *self._given_model_note(plan),
                 *_tell_worse(arms, verdict.base_loss),
                 *_tell_tokens(arms),
-                *self._cut_note(plan),
+                *self._cut_note(arms),
                 *_tell_overlap(plan),
             ],
         )
@@ -84,15 +86,38 @@ class Proven(Proving):
     def _given_model_note(self, plan: ProofPlan) -> list[str]:
         return [GIVEN_MODEL] if self.runs.get(plan.run).settings["calibrated_model"] else []
 
-    def _cut_note(self, plan: ProofPlan) -> list[str]:
-        """Where only a first part of a selection was tuned on, for equal tokens."""
-        notes = []
-        for arm in plan.arms:
+    def _tell_parts(self, arms: list[ArmResult], plan: ProofPlan, *, is_over: bool) -> list[ArmResult]:
+        """Which arms are of the first part of a selection, for equal tokens; once the proof is over, by which budget
+        the Desk shows it."""
+        rows, told = {arm.name: arm.rows for arm in plan.arms}, []
+        for arm in arms:
             if arm.kind in ("selection", "other") and arm.selection and self.selections.has(arm.selection):
-                has = self.selections.get(arm.selection).examples
-                if len(arm.rows) < has:
-                    notes.append(f"Of {arm.name} the first {len(arm.rows):,} of {has:,} examples were tuned on.")
-        return notes
+                part = rows[arm.name]
+                if len(part) < self.selections.get(arm.selection).examples:
+                    budget = self._budget_of(arm.selection, part) if is_over else None
+                    arm = replace(arm, is_part=True, budget=budget)
+            told.append(arm)
+        return told
+
+    def _budget_of(self, selection: str, part: list[int]) -> str | None:
+        """The budget that cuts a selection to its first part; None where only selecting again tells, or pins, bans or
+        a rival order would bring others."""
+        chosen = self.selections.get(selection)
+        try:
+            tokens = int(self.pool(self.runs.get(chosen.run)).response_tokens[part].sum())
+            budget = f"{tokens}tok" if chosen.unit == "tokens" else str(len(part))
+            return budget if set(self.what_if(selection, budget).rows) == set(part) else None
+        except BadInput:
+            return None
+
+    def _cut_note(self, arms: list[ArmResult]) -> list[str]:
+        """Where only a first part of a selection was tuned on."""
+        return [
+            f"Of {arm.name} the first {arm.examples:,} of {self.selections.get(str(arm.selection)).examples:,} "
+            "examples were tuned on."
+            for arm in arms
+            if arm.is_part
+        ]
 
     def _read_seeds(self, tunes: Tunes, arm: Arm, seeds: int) -> dict[int, Measured]:
         found = {seed: self._read(tunes.of(arm, seed)) for seed in range(seeds)}

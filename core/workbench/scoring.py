@@ -30,7 +30,7 @@ from core.workbench.rights import needs
 from core.workbench.tables import write_table
 from core.workspace import write_input
 
-SCORING_VERSION = 3
+SCORING_VERSION = 4
 """Raised whenever the same settings would score otherwise, so that older runs are not taken for it."""
 
 PACKAGES = ("torch", "transformers", "trl", "datasets", "numpy", "duckdb")

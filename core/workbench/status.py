@@ -40,7 +40,7 @@ class Status(Watching, Answering):
 
     _sizes: tuple[float, dict[str, int]] = (float("-inf"), {})
     _seen_jobs: dict[tuple[str, str], str] | None = None
-    _owners: dict[tuple[str, str], str]
+    _owners: dict[tuple[str, str], str | None]
     _sizing = threading.Lock()
 
     def health(self) -> dict[str, bool]:
@@ -58,7 +58,7 @@ class Status(Watching, Answering):
         read = {"trial": self.trial_dataset, "proof": self.proof_dataset, "check": self.checked_file}.get(job.kind)
         if job.dataset or read is None:
             return job.dataset
-        return keep_last(self._owners, (job.kind, job.of), MOST_OWNERS, lambda: read(job.of))
+        return keep_last(self._owners, (job.kind, job.of), MOST_OWNERS, lambda: read(job.of) or None) or ""
 
     def disk_use(self) -> DiskUse:
         """How large the workspace is; its folders are measured once a minute at most."""

@@ -39,8 +39,13 @@ def test_the_servers_own_page_gets_a_session(target: Target) -> None:
     dial(target.address, {"Origin": target.address}).close()
 
 
+def test_a_pages_title_leads_to_the_page(target: Target) -> None:
+    answer = request(target.address, "GET", "/desk?row=3&selection=//elsewhere.example")
+    assert (answer.status, answer.headers["location"]) == (307, "./select?row=3&selection=//elsewhere.example")
+
+
 @pytest.mark.parametrize(
-    "path", ["/", "/static/nothing.js", "/_stcore/health", "/downloads/x/y", "/media/x", "/select"]
+    "path", ["/desk", "/", "/static/nothing.js", "/_stcore/health", "/downloads/x/y", "/media/x", "/select"]
 )
 def test_every_answer_carries_the_headers(path: str, target: Target) -> None:
     headers = request(target.address, "GET", path).headers

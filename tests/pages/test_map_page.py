@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.jobs.folder import JobFolder
@@ -66,6 +67,21 @@ def test_nothing_lassoed_tells_how_to_read_the_map(open_app: Open, mapped: Path)
     assert not app.error
     assert "How to read this map" in texts(app)
     assert "1 row that could not be scored" in texts(app)
+
+
+def test_what_is_held_out_is_told_apart_from_what_could_not_be_scored(open_app: Open, mapped: Path) -> None:
+    with Workbench(mapped) as bench, bench.database.writing() as cursor:
+        cursor.execute(
+            "UPDATE scores SET nll = NULL, unscorable_reason = 'it is held out for a proof' "
+            "WHERE pass = 'base' AND row_number < 2"
+        )
+        cursor.execute("DELETE FROM map_points WHERE row_number < 2")
+    told = texts(open_map(open_app, mapped))
+    assert "3 rows that could not be scored or are held out for a proof" in told
+    with open_bench().database.writing() as cursor:
+        cursor.execute("UPDATE scores SET unscorable_reason = 'it is held out for a proof' WHERE nll IS NULL")
+    st.cache_resource.clear()
+    assert "3 rows that are held out for a proof" in texts(open_map(open_app, mapped))
 
 
 def test_a_lasso_in_the_address_shows_its_group(open_app: Open, mapped: Path) -> None:

@@ -62,11 +62,14 @@ def test_a_price_and_a_larger_pool_are_foretold(open_app: Open, workspace: Path,
     assert after["Cost"] == [format_sig(2 * wait.gpu_hours) for wait in forecast.waits]
     assert after["All of it"] == [format_seconds(3600 * wait.hours) for wait in forecast.waits]
     assert f"{forecast.tokens:,} ±" in texts(app)
+    assert app.query_params["trial"] == trial
     linked = open_app(workspace, "plan", dataset="chats", trial=trial, pool="24000000", price="2.0")
     assert foretold(linked) == after
-    broken = open_app(workspace, "plan", dataset="chats", trial=trial, pool="0", price="none")
-    assert not broken.exception
-    assert "Cost" not in foretold(broken)
+    for number in ("0", "none", "1e999", "9" * 4_400):
+        broken = open_app(workspace, "plan", dataset="chats", trial=trial, pool=number, price=f"-{number}")
+        assert not broken.exception
+        assert broken.number_input(key="pool").value is None
+        assert "Cost" not in foretold(broken) or number == "0"
 
 
 def test_several_trials_are_told_apart_and_a_failed_one_says_why(

@@ -4,7 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
+from core.jobs.folder import JobFolder
+from core.records import JobProgress
 from core.web.session import open_bench
 from core.web.status.tables import format_bytes
 from core.workbench import machine
@@ -37,6 +40,23 @@ def test_it_lists_jobs_devices_versions_and_folders(open_app: Open, workspace: P
     assert set(versions["What"]) >= {"Gleaner", "Python", "Streamlit", "Torch", "Transformers", "DuckDB"}
     assert set(disk["What"]) >= {"Database", "Scoring runs"}
     assert str(workspace) not in texts(app) + disk.to_string() + jobs.to_string()
+
+
+def test_a_dry_run_is_told_by_its_file_as_soon_as_that_can_be_read(open_app: Open, workspace: Path) -> None:
+    job = JobFolder(workspace / "checks" / "one")
+    job.create("core.tasks:check", {"file": "/data/chosen.jsonl"})
+    job.write(JobProgress("done"))
+    request = (job.path / "job.json").read_bytes()
+    (job.path / "job.json").write_text("{")
+    app = open_app(workspace, "status")
+    assert not app.exception
+    assert ["Dry run", "–"] in owners(app)
+    (job.path / "job.json").write_bytes(request)
+    assert ["Dry run", "chosen.jsonl"] in owners(app.run())
+
+
+def owners(app: AppTest) -> list[list[str]]:
+    return [list(row) for table in app.dataframe for row in table.value.iloc[:, :2].to_numpy()]
 
 
 def test_folders_are_measured_once_a_minute_at_most(open_app: Open, workspace: Path) -> None:

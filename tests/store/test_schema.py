@@ -130,6 +130,31 @@ def test_an_older_workspace_is_upgraded_and_keeps_what_it_holds(
     assert steps_in(path) == list(range(1, len(STEPS) + 1))
 
 
+def test_what_an_older_selection_left_out_as_held_out_is_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "curation.duckdb"
+    write_older(path, 8)
+    reasons = ["it is held out for a proof", "no tokens", "it is held out for a proof"]
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("DELETE FROM scores; DELETE FROM selections; DELETE FROM outcomes")
+        for selection, run in (("s", "r"), ("t", "q")):
+            connection.execute(
+                "INSERT INTO selections (selection, run, dataset, criterion, budget, seed, settings, examples, tokens, "
+                "log_det, envelope) VALUES (?, ?, 'd', 'fisher', '1', 0, '{}', 1, 1, 0, '{}')",
+                [selection, run],
+            )
+            for row, gate in enumerate(("unscorable", "unscorable", "budget")):
+                connection.execute("INSERT INTO outcomes VALUES (?, ?, ?, '', NULL, NULL)", [selection, row, gate])
+        for row, reason in enumerate(reasons):
+            connection.execute(
+                "INSERT INTO scores VALUES ('r', 'base', ?, 1, 0, NULL, NULL, NULL, false, ?)", [row, reason]
+            )
+    upgrade(path)
+    with duckdb.connect(str(path)) as connection:
+        found = connection.execute("SELECT selection, gate FROM outcomes ORDER BY selection, row_number").fetchall()
+    assert [gate for selection, gate in found if selection == "s"] == ["held out", "unscorable", "budget"]
+    assert [gate for selection, gate in found if selection == "t"] == ["unscorable", "unscorable", "budget"]
+
+
 @pytest.mark.parametrize("program", [DYING, ENDLESS], ids=["between two steps", "inside a step"])
 @pytest.mark.parametrize("step", OLDER)
 def test_a_kill_leaves_a_file_that_the_next_start_completes(program: str, step: int, tmp_path: Path) -> None:

@@ -40,12 +40,21 @@ def test_the_advice_follows_the_intervals(random: str, alike: str, other: str | 
 
 def test_of_what_was_tuned_on_in_part_that_part_is_taken() -> None:
     found = report("better", "better", "no difference")
-    [advice] = advise(replace(found, arms=[replace(found.arms[0], budget="90tok"), found.arms[1]]))
+    own = replace(found.arms[0], is_part=True, budget="90tok")
+    [advice] = advise(replace(found, arms=[own, found.arms[1]]))
     assert (advice.page, advice.address) == ("select", {"take": "s1", "budget": "90tok"})
     assert "Only its first part was tuned on" in advice.words
     found = report("better", "better", "worse")
-    [advice] = advise(replace(found, arms=[found.arms[0], replace(found.arms[1], budget="7")]))
+    [advice] = advise(replace(found, arms=[found.arms[0], replace(found.arms[1], is_part=True, budget="7")]))
     assert advice.address == {"take": "s2", "budget": "7"}
+    assert "Only its first part was tuned on" in advice.words
+
+
+def test_a_part_that_no_budget_cuts_to_is_neither_exported_nor_linked_as_one() -> None:
+    found = report("better", "better")
+    [advice] = advise(replace(found, arms=[replace(found.arms[0], is_part=True)]))
+    assert (advice.page, advice.address) == ("select", {"take": "s1"})
+    assert "select with as many tokens, and prove that" in advice.words
 
 
 def with_smaller(*verdicts: str) -> ProofReport:

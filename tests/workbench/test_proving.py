@@ -20,6 +20,7 @@ from core.settings import (
     CalibrationSettings,
     HeldOutSettings,
     ProofSettings,
+    Quota,
     RepeatSettings,
     RunSettings,
     ScoringSettings,
@@ -100,21 +101,30 @@ def test_forty_random_subsets_are_rarely_told_from_random_ones(
     assert max(against_random, against_matched, against_other) <= 2
 
 
-@pytest.mark.parametrize(("criterion", "budget"), [("fisher", "1200tok"), ("random", "60")])
-def test_where_only_a_first_part_is_tuned_on_the_budget_that_cuts_to_it_is_known(
-    bench: Workbench, tmp_path: Path, tiny_model: Path, criterion: str, budget: str
+@pytest.mark.parametrize(
+    ("criterion", "budget", "quotas", "is_known"),
+    [
+        ("random", "1200tok", [], True),
+        ("random", "60", [], True),
+        ("random", "60", [Quota.parse("kind=count<=50")], False),  # only selecting again tells
+    ],
+)
+def test_where_only_a_first_part_is_tuned_on_the_budget_that_cuts_to_it_is_told(
+    bench: Workbench, tmp_path: Path, tiny_model: Path, criterion: str, budget: str, quotas: list[Quota], is_known: bool
 ) -> None:
-    run = score_pool(bench, write_pool(tmp_path / "pool.jsonl", "clean"), tiny_model)
-    chosen = bench.select("pool", criterion, budget, run=run)
-    assert bench.plan_proof(chosen.selection, QUICK).arms[0].budget is None
+    run = score_pool(bench, write_pool(tmp_path / "pool.jsonl", "repeats"), tiny_model)
+    chosen = bench.select("pool", criterion, budget, run=run, quotas=quotas)
     plan = bench.plan_proof(chosen.selection, QUICK.model_copy(update={"tokens": chosen.tokens // 2, "seeds": 1}))
-    own, *others = plan.arms
-    assert 0 < len(own.rows) < chosen.examples
-    assert bench.what_if(chosen.selection, str(own.budget)).rows == own.rows
-    assert {arm.budget for arm in others} == {None}
+    part = plan.arms[0].rows
+    assert 0 < len(part) < chosen.examples
     found = bench.proof(bench.prove(plan))
-    assert f"Of the selection the first {len(own.rows)} of {chosen.examples} examples were tuned on." in found.notes
-    assert next(arm.budget for arm in found.arms if arm.kind == "selection") == own.budget
+    assert f"Of the selection the first {len(part)} of {chosen.examples} examples were tuned on." in found.notes
+    own, *others = found.arms
+    assert own.is_part
+    assert not any(arm.is_part or arm.budget for arm in others)
+    if is_known:
+        assert bench.what_if(chosen.selection, str(own.budget)).rows == part
+    assert (own.budget is not None) is is_known
 
 
 def held_ids(bench: Workbench, run: str) -> set[str]:

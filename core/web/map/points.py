@@ -24,7 +24,7 @@ NO_ROW = -1
 class Placed:
     """Marks of a map: `rows` [M] of the dataset, the first `placed` of them where the model puts them. Then come,
     in strips below, `unscored` examples, and `quarantined` rows of the source, which have no row in the dataset;
-    `all_unscored` and `all_quarantined` count those that are not drawn too."""
+    `all_unscored`, of which `held_out` are held out, and `all_quarantined` count those that are not drawn too."""
 
     rows: np.ndarray
     x: np.ndarray
@@ -34,6 +34,7 @@ class Placed:
     quarantined: list[Quarantined]
     all_unscored: int
     all_quarantined: int
+    held_out: int
     labels: tuple[MapLabel, ...]
 
     @property
@@ -68,6 +69,7 @@ def _place(run: str, dataset: str, version: tuple[int, ...]) -> Placed:
         quarantined,
         len(unscored),
         version[-1],
+        bench.runs.counts(run)["held_out"],
         tuple(labels),
     )
 
@@ -135,7 +137,9 @@ def describe_strips(placed: Placed) -> str:
     """What the marks below the map are, in words."""
     told = []
     if placed.all_unscored:
-        told.append(f"{_amount(placed.all_unscored, placed.unscored)} that could not be scored")
+        either = "could not be scored" if placed.held_out < placed.all_unscored else ""
+        why = " or ".join(filter(None, (either, "are held out for a proof" if placed.held_out else "")))
+        told.append(f"{_amount(placed.all_unscored, placed.unscored)} that {why}")
     if placed.all_quarantined:
         told.append(f"{_amount(placed.all_quarantined, len(placed.quarantined))} in quarantine")
     return f"Below the map, without a place: {', and '.join(told)}. Click one to see why." if told else ""

@@ -9,6 +9,7 @@ from core.web.session import open_bench
 from core.web.status.tables import format_bytes
 from core.web.theme import format_count, format_percent, format_seconds, format_sig
 
+POOL_OF = "plan.pool_of"
 HOW = (
     "Scoring is shared out to all devices; calibrating and choosing keep one of them busy, and the others are paid for "
     "meanwhile. Choosing is a tenth of the pool by lazy search; stochastic search takes less of a large one. More "
@@ -27,7 +28,9 @@ def describe_trial(trial: str) -> str:
 def show_forecast(trial: str) -> None:
     """The whole dataset's figures, with a price and another pool's size to be put in."""
     bench = open_bench()
-    own = bench.datasets.get(bench.trial_dataset(trial)).rows_loaded
+    own, of = bench.datasets.get(bench.trial_dataset(trial)).rows_loaded, bench.trial_dataset(trial)
+    if st.session_state.setdefault(POOL_OF, of) != of:
+        st.session_state.update({POOL_OF: of, "pool": None})
     left, right = st.columns(2)
     with left:
         rows = st.number_input(

@@ -8,7 +8,11 @@ BY_LENGTHS = {
     "better": "It did better than random subsets, also than those of its own lengths.",
     None: "It did better than random subsets of as many tokens; with those of its own lengths it was not compared.",
 }
-ONLY_A_PART = "Only its first part was tuned on, though, and that is what did better."
+ONLY_A_PART = " Only its first part was tuned on, though, and that is what did better."
+NO_BUDGET = (
+    " No budget alone cuts it to that part on the Desk, by its quotas, its search or later decisions: select with as "
+    "many tokens, and prove that."
+)
 PERHAPS_BY_LENGTHS = (
     "It did better than random subsets of as many tokens, but not than random ones of its own lengths: these lengths, "
     "and not which examples of them it chose, may be what helped."
@@ -38,13 +42,14 @@ def _advise(report: ProofReport) -> Advice:
     if ahead:
         best = min(ahead, key=lambda arm: arm.loss)
         words = f"{best.name} did better than it. Prove that one against random too, before you export it."
-        return Advice(words, "select", "Take it to the Desk", _address(best))
+        return Advice(words + _tell_part(best), "select", "Take it to the Desk", _address(best))
     if verdicts["random"] == "better":
         words = BY_LENGTHS.get(verdicts.get("random of like lengths"), PERHAPS_BY_LENGTHS)
         own = report.arms[0]
-        if own.budget is None:
+        if not own.is_part:
             return Advice(words, "export", "Export it")
-        return Advice(f"{words} {ONLY_A_PART}", "select", "Take this part to the Desk", _address(own))
+        label = "Take this part to the Desk" if own.budget else "Select again on the Desk"
+        return Advice(words + _tell_part(own), "select", label, _address(own))
     if verdicts["random"] == "worse":
         words = "Random subsets of as many tokens did better than it: a random one is the better choice so far."
     else:
@@ -70,6 +75,13 @@ def _advise_less(report: ProofReport) -> list[Advice]:
     least = min(arms, key=lambda arm: arm.tokens)
     words = f"{least.name.capitalize()} did better than random subsets of the whole budget: so much may do."
     return [Advice(words, "select", "Take this budget to the Desk", _address(least))]
+
+
+def _tell_part(arm: ArmResult) -> str:
+    """Where only the first part of a selection was tuned on."""
+    if not arm.is_part:
+        return ""
+    return ONLY_A_PART if arm.budget else ONLY_A_PART + NO_BUDGET
 
 
 def _address(arm: ArmResult) -> dict[str, str]:
