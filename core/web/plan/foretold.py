@@ -28,7 +28,8 @@ def describe_trial(trial: str) -> str:
 def show_forecast(trial: str) -> None:
     """The whole dataset's figures, with a price and another pool's size to be put in."""
     bench = open_bench()
-    own, of = bench.datasets.get(bench.trial_dataset(trial)).rows_loaded, bench.trial_dataset(trial)
+    of = bench.trial_dataset(trial)
+    own = bench.datasets.get(of).rows_loaded
     if st.session_state.setdefault(POOL_OF, of) != of:
         st.session_state.update({POOL_OF: of, "pool": None})
     left, right = st.columns(2)
